@@ -1,0 +1,1 @@
+"""The foundations: no models here, nothing from the floors above."""

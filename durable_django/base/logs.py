@@ -1,0 +1,194 @@
+"""
+Log records, worded here and nowhere else, from the signals of the engine. No payload is ever logged.
+
+Loggers: durable_django.workflow, durable_django.step, durable_django.worker. Each record carries its facts as `extra`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from durable_django import signals
+
+_workflow = logging.getLogger("durable_django.workflow")
+_step = logging.getLogger("durable_django.step")
+_worker = logging.getLogger("durable_django.worker")
+
+
+def connect() -> None:
+    """Connect every receiver; connecting twice changes nothing."""
+    for signal, receiver in _RECEIVERS.items():
+        signal.connect(receiver, weak=False, dispatch_uid=f"durable_django.logs.{receiver.__name__}")
+
+
+def show_on_terminal(*, is_quiet: bool = False) -> None:
+    """Show the records on the terminal, unless the project has configured a handler for them."""
+    if not is_quiet and not logging.getLogger("durable_django").hasHandlers():
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+
+
+def _extra(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts as extra; `name` belongs to the log record itself."""
+    hidden = {"signal", "sender", "error"}
+    return {("workflow" if key == "name" else key): value for key, value in facts.items() if key not in hidden}
+
+
+def _plain(value: object) -> str:
+    """Return a text in which no line break or control character can forge a record."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(value))
+
+
+def _safe(error: object) -> str:
+    try:
+        return _plain(f"{type(error).__name__}: {error}")[:2000]
+    except Exception:  # noqa: BLE001 - __str__ is the user's; logging must not fail for it
+        return type(error).__name__
+
+
+def _started(**facts: Any) -> None:
+    _workflow.debug(
+        "%s %s: attempt %d began", facts["name"], _plain(facts["workflow_id"]), facts["attempt"], extra=_extra(facts)
+    )
+
+
+def _suspended(**facts: Any) -> None:
+    _workflow.debug("%s %s: waits", facts["name"], _plain(facts["workflow_id"]), extra=_extra(facts))
+
+
+def _succeeded(**facts: Any) -> None:
+    _workflow.info("%s %s: succeeded", facts["name"], _plain(facts["workflow_id"]), extra=_extra(facts))
+
+
+def _failed(**facts: Any) -> None:
+    error = facts["error"]
+    _workflow.error(
+        "%s %s: failed with %s",
+        facts["name"],
+        _plain(facts["workflow_id"]),
+        _safe(error),
+        extra=_extra(facts),
+        exc_info=(type(error), error, error.__traceback__),
+    )
+
+
+def _paused(**facts: Any) -> None:
+    _workflow.warning(
+        "%s %s: paused. %s", facts["name"], _plain(facts["workflow_id"]), _safe(facts["error"]), extra=_extra(facts)
+    )
+
+
+def _retrying(**facts: Any) -> None:
+    _workflow.warning(
+        "%s %s: runs again in %.1f s after %s",
+        facts["name"],
+        _plain(facts["workflow_id"]),
+        facts["delay_seconds"],
+        _safe(facts["error"]),
+        extra=_extra(facts),
+    )
+
+
+def _let_go(**facts: Any) -> None:
+    _workflow.info(
+        "%s %s: let go, %s", facts["name"], _plain(facts["workflow_id"]), _plain(facts["reason"]), extra=_extra(facts)
+    )
+
+
+def _recovered(**facts: Any) -> None:
+    _workflow.warning(
+        "%d workflows of lost workers were put back, %d had lost too many and failed",
+        facts["count"],
+        facts["exhausted"],
+        extra=_extra(facts),
+    )
+
+
+def _step_retrying(**facts: Any) -> None:
+    _step.info(
+        "%s: step %d %s failed with %s, again in %.1f s",
+        _plain(facts["workflow_id"]),
+        facts["position"],
+        _plain(facts["step"]),
+        _safe(facts["error"]),
+        facts["delay_seconds"],
+        extra=_extra(facts),
+    )
+
+
+def _step_rerun(**facts: Any) -> None:
+    _step.warning(
+        "%s: step %d %s runs again, the database refused it: %s",
+        _plain(facts["workflow_id"]),
+        facts["position"],
+        _plain(facts["step"]),
+        _safe(facts["error"]),
+        extra=_extra(facts),
+    )
+
+
+def _database_away(**facts: Any) -> None:
+    _worker.warning(
+        "The database does not answer (%s): %s. Tried again in %.1f s",
+        facts["what"],
+        _safe(facts["error"]),
+        facts["delay_seconds"],
+        extra=_extra(facts),
+    )
+
+
+def _wakeup_failed(**facts: Any) -> None:
+    _worker.warning("No ring for idle workers (they poll): %s", _safe(facts["error"]), extra=_extra(facts))
+
+
+def _worker_started(**facts: Any) -> None:
+    queues = ", ".join(facts["queues"])
+    _worker.info(
+        "Worker %s claims from %s with %d threads", facts["worker_id"], queues, facts["threads"], extra=_extra(facts)
+    )
+
+
+def _worker_stopped(**facts: Any) -> None:
+    _worker.info("Worker %s stops: %s", facts["worker_id"], _plain(facts["reason"]), extra=_extra(facts))
+
+
+def _worker_lost(**facts: Any) -> None:
+    _worker.warning(
+        "Worker %s (process %d on %s) is gone; its workflows are recovered",
+        facts["worker_id"],
+        facts["pid"],
+        facts["hostname"],
+        extra=_extra(facts),
+    )
+
+
+def _worker_failed(**facts: Any) -> None:
+    error = facts["error"]
+    _worker.error(
+        "Worker %s failed while %s: %s",
+        facts["worker_id"],
+        _plain(facts["what"]),
+        _safe(error),
+        extra=_extra(facts),
+        exc_info=(type(error), error, error.__traceback__),
+    )
+
+
+_RECEIVERS = {
+    signals.workflow_started: _started,
+    signals.workflow_suspended: _suspended,
+    signals.workflow_succeeded: _succeeded,
+    signals.workflow_failed: _failed,
+    signals.workflow_paused: _paused,
+    signals.workflow_retrying: _retrying,
+    signals.workflow_let_go: _let_go,
+    signals.workflows_recovered: _recovered,
+    signals.step_retrying: _step_retrying,
+    signals.step_rerun: _step_rerun,
+    signals.database_away: _database_away,
+    signals.wakeup_failed: _wakeup_failed,
+    signals.worker_started: _worker_started,
+    signals.worker_stopped: _worker_stopped,
+    signals.worker_lost: _worker_lost,
+    signals.worker_failed: _worker_failed,
+}

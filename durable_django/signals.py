@@ -1,0 +1,45 @@
+"""
+Signals of the engine, each with its arguments. All are sent with send_robust: a receiver cannot harm a workflow.
+
+workflow_started    a worker began an attempt                   workflow_id, name, queue, attempt
+workflow_suspended  the attempt gave its thread back            workflow_id, name, queue, attempt
+workflow_succeeded  the outcome is committed                    workflow_id, name, queue, attempt
+workflow_failed     the outcome is committed                    workflow_id, name, queue, attempt, error
+workflow_paused     the code does not fit the history           workflow_id, name, queue, attempt, error
+workflow_retrying   the whole workflow runs again later         workflow_id, name, queue, attempt, error, delay_seconds
+workflow_let_go     the attempt ended without an outcome        workflow_id, name, queue, attempt, reason
+workflows_recovered workflows of lost workers were put back     count, exhausted
+step_recorded       a step's outcome is committed               workflow_id, step, position, attempt, error
+step_retrying       a step failed and is called again later     workflow_id, step, position, error, delay_seconds
+step_rerun          the database refused, the body runs again   workflow_id, step, position, error
+database_away       the database does not answer; tried again   what, error, delay_seconds
+wakeup_failed       a ring could not be sent (polling finds it) error
+worker_started      a worker process is ready                   worker_id, queues, threads
+worker_stopped      a worker process ends                       worker_id, reason
+worker_lost         another worker was found dead               worker_id, hostname, pid
+worker_failed       a worker's loop hit an unexpected error     worker_id, what, error
+
+The sender is the name of the workflow, or None where there is none.
+"""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+workflow_started = Signal()
+workflow_suspended = Signal()
+workflow_succeeded = Signal()
+workflow_failed = Signal()
+workflow_paused = Signal()
+workflow_retrying = Signal()
+workflow_let_go = Signal()
+workflows_recovered = Signal()
+step_recorded = Signal()
+step_retrying = Signal()
+step_rerun = Signal()
+database_away = Signal()
+wakeup_failed = Signal()
+worker_started = Signal()
+worker_stopped = Signal()
+worker_lost = Signal()
+worker_failed = Signal()
