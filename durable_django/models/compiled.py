@@ -1,0 +1,91 @@
+"""
+Statements of the hot path, compiled by the ORM once and executed many times.
+
+Compiling an INSERT or UPDATE takes Django several times as long as PostgreSQL needs to execute it. A `Statement` is
+built from ordinary ORM queries whose values are `Slot`s; executing it only fills the slots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from django.db import connections, models
+from django.db.models.constants import OnConflict
+from django.db.models.sql import InsertQuery, Query, UpdateQuery
+
+from durable_django.base import clock
+
+
+class Slot(models.Expression):
+    """A place in a compiled statement for a value that is given at each execution."""
+
+    def __init__(self, name: str, field: models.Field[Any, Any]) -> None:
+        super().__init__(output_field=field)
+        self.name = name
+
+    def as_sql(self, _compiler: Any, _connection: Any) -> Any:
+        return "%s", [self]
+
+
+class Statement:
+    """
+    One statement, compiled for each database on first use.
+
+    build  makes the ORM query; it is called once a database (and again when a test has moved the clock, since the
+           moved clock is part of the text)
+    """
+
+    def __init__(self, build: Callable[[str], Query]) -> None:
+        self._build = build
+        self._compiled: dict[tuple[str, float], tuple[str, tuple[Any, ...]]] = {}
+
+    def execute(self, alias: str, values: Mapping[str, Any]) -> int:
+        """Run it and return the number of rows it touched. Values must be what the driver takes as it is."""
+        key = (alias, clock.shift_seconds())
+        compiled = self._compiled.get(key)
+        if compiled is None:
+            compiled = self._compiled[key] = self._compile(alias)
+        sql, template = compiled
+        params = [values[item.name] if type(item) is Slot else item for item in template]
+        with connections[alias].cursor() as cursor:
+            cursor.execute(sql, params)
+            return int(cursor.rowcount)
+
+    def _compile(self, alias: str) -> tuple[str, tuple[Any, ...]]:
+        compiled = self._build(alias).get_compiler(using=alias).as_sql()
+        sql, params = compiled[0] if isinstance(compiled, list) else compiled
+        return str(sql), tuple(params)
+
+
+def insert_query(model: type[models.Model], columns: Mapping[str, Any], *, ignore_conflicts: bool = False) -> Query:
+    """
+    Return an INSERT of one row; a column's value is a Slot, an expression or a plain value.
+
+    Columns that are not given get the model's default, or are left to the database where they may be NULL.
+    """
+    query = InsertQuery(model, on_conflict=OnConflict.IGNORE if ignore_conflicts else None)
+    row = model()
+    fields = [field for field in model._meta.concrete_fields if field.attname in columns or _needs_value(field)]
+    for field in fields:
+        if field.attname in columns:
+            setattr(row, field.attname, columns[field.attname])
+    query.insert_values(fields, [row])
+    return query
+
+
+def _needs_value(field: models.Field[Any, Any]) -> bool:
+    return not (field.null or field.primary_key or field.has_db_default())
+
+
+def update_query(queryset: models.QuerySet[Any], columns: Mapping[str, Any]) -> Query:
+    """Return an UPDATE of the rows of a queryset; a column's value is a Slot, an expression or a plain value."""
+    query: Any = queryset.query.chain(UpdateQuery)
+    query.add_update_values(columns)
+    return cast("Query", query)
+
+
+def slots(model: type[models.Model], *names: str) -> dict[str, Any]:
+    """Return a Slot for each named column, keyed by the column's attribute name."""
+    fields = {field.attname: field for field in model._meta.concrete_fields}
+    return {name: Slot(name, fields[name]) for name in names}

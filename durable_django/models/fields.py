@@ -1,0 +1,51 @@
+"""The id column, and literals for the conditions of partial indexes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+
+class IdField(models.CharField):  # type: ignore[type-arg]
+    """
+    A text key of at most 255 characters, compared byte by byte.
+
+    With COLLATE "C" the primary key serves prefix searches as well. The type is spelled out because Django makes a
+    second, `_like` index for every key whose type begins with "varchar", also on each foreign key to it.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("max_length", 255)
+        super().__init__(*args, **kwargs)
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> str | None:
+        if connection.vendor == "postgresql":
+            return f"character varying({self.max_length})"
+        return super().db_type(connection)
+
+    def db_parameters(self, connection: BaseDatabaseWrapper) -> dict[str, Any]:
+        parameters: dict[str, Any] = dict(super().db_parameters(connection))
+        if connection.vendor == "postgresql":
+            parameters["collation"] = "C"
+        return parameters
+
+
+class Literal(models.Expression):
+    """
+    A constant written into the SQL text instead of being bound as a parameter.
+
+    SQLite uses a partial index only if it can prove its condition from the text of the query.
+    """
+
+    def __init__(self, value: str | int) -> None:
+        kind = models.IntegerField() if isinstance(value, int) else models.CharField()
+        super().__init__(output_field=kind)
+        if not (isinstance(value, int) or value.isidentifier()):
+            message = f"Only whole numbers and plain words can be literals, got {value!r}."
+            raise ValueError(message)
+        self.value = value
+
+    def as_sql(self, _compiler: Any, _connection: BaseDatabaseWrapper) -> Any:
+        return (str(self.value) if isinstance(self.value, int) else f"'{self.value}'"), []

@@ -1,0 +1,157 @@
+"""Step: the checkpoint of one step, and the hot INSERT that records it only while the fence holds."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Self
+
+from django.db import models
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
+
+from durable_django.base.clock import Later, MomentField, Now, SecondsUntil
+from durable_django.models.compiled import Slot, Statement, insert_query, slots
+from durable_django.models.fields import Literal
+
+
+class Recorded(NamedTuple):
+    """What a Step row says at replay; `is_finished` is False while it is between two retries."""
+
+    name: str
+    kind: str
+    output: str | None
+    error: str | None
+    retries: int
+    is_finished: bool
+
+
+class StepQuerySet(models.QuerySet["Step"]):
+    """Checkpoints, and the statements that write them."""
+
+    def recorded(self, workflow_id: str) -> dict[tuple[str, int], Recorded]:
+        """Return the whole history of a workflow by (branch, position): one query, index durable_step_key."""
+        rows = self.filter(workflow_id=workflow_id).values_list(
+            "branch", "position", "name", "kind", "output", "error", "retries", "finished_at"
+        )
+        return {
+            (branch, position): Recorded(name, kind, output, error, retries, finished_at is not None)
+            for branch, position, name, kind, output, error, retries, finished_at in rows
+        }
+
+    def recorded_at(self, workflow_id: str, branch: str, position: int) -> Recorded | None:
+        """Return one checkpoint, or None."""
+        return self.filter(branch=branch, position=position).recorded(workflow_id).get((branch, position))
+
+    def insert(self, values: dict[str, Any], *, is_running: bool = True) -> None:
+        """
+        Write one checkpoint, if the attempt still owns the workflow.
+
+        The INSERT takes the workflow's id from a subquery that finds it only while the fence holds: attempt is mine
+        and, if is_running, the status RUNNING. Otherwise the id is NULL and the column refuses it.
+        Raises IntegrityError if the fence fails or the position is taken; faults.py tells which.
+        """
+        statement = _INSERT if is_running else _INSERT_AFTER_TAKEN_OUT
+        statement.execute(self.db, values)
+
+    def finish_retrying(self, values: dict[str, Any]) -> bool:
+        """
+        Write the outcome into the row of a step that was retried; whether it was still unfinished.
+
+        Call it under the lock of the workflow's row, which carries the fence.
+        """
+        changes = {name: values[name] for name in ("output", "error", "attempt", "retries")}
+        return bool(self._at(values).update(next_retry_at=None, finished_at=Now(), **changes))
+
+    def set_retrying(self, values: dict[str, Any], delay_seconds: float) -> None:
+        """Keep the count and the next time of a failed step. Call it under the lock of the workflow's row."""
+        changes = {
+            "error": values["error"],
+            "attempt": values["attempt"],
+            "retries": values["retries"],
+            "next_retry_at": Later(delay_seconds),
+        }
+        if not self._at(values).update(**changes):
+            key = {name: values[name] for name in ("workflow_id", "branch", "position", "name", "kind")}
+            self.create(started_at=Later(values["began"]), **key, **changes)
+
+    def _at(self, values: dict[str, Any]) -> Self:
+        return self.filter(
+            workflow_id=values["workflow_id"],
+            branch=values["branch"],
+            position=values["position"],
+            finished_at__isnull=True,
+        )
+
+    def seconds_until_retry(self, workflow_id: str, branch: str, position: int) -> float:
+        """Return how long a retrying step has still to wait, by the database's clock; at most 0 when it is due."""
+        row = self.filter(workflow_id=workflow_id, branch=branch, position=position, next_retry_at__isnull=False)
+        left = row.values_list(SecondsUntil("next_retry_at"), flat=True).first()
+        return float(left or 0)
+
+    def forget_failures(self, workflow_ids: list[str]) -> None:
+        """Remove the errors at the very end of each history, and unfinished retries: they are run again."""
+        good = Step.objects.using(self.db).filter(
+            workflow_id=models.OuterRef("workflow_id"),
+            branch=models.OuterRef("branch"),
+            error__isnull=True,
+            finished_at__isnull=False,
+        )
+        last_good = good.order_by("-position").values("position")[:1]
+        tail = self.filter(workflow_id__in=workflow_ids).filter(position__gt=Coalesce(models.Subquery(last_good), 0))
+        self.filter(pk__in=list(tail.values_list("pk", flat=True))).delete()
+
+
+class Step(models.Model):
+    """
+    One step of one workflow.
+
+    The workflow's foreign key carries neither a constraint nor an index of its own: the fence in the INSERT proves
+    that the workflow exists, and durable_step_key begins with it.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    workflow = models.ForeignKey("Workflow", models.CASCADE, related_name="steps", db_index=False, db_constraint=False)
+    branch = models.CharField(max_length=64, default="", blank=True)
+    position = models.IntegerField()
+    name = models.CharField(max_length=255)
+    kind = models.CharField(max_length=16, default="step")
+    output = models.TextField(null=True, blank=True)
+    error = models.TextField(null=True, blank=True)
+    attempt = models.IntegerField()
+    retries = models.IntegerField(default=0)
+    next_retry_at = MomentField(null=True, blank=True)
+    started_at = MomentField(null=True, blank=True)
+    finished_at = MomentField(null=True, blank=True)
+
+    objects = StepQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("step")
+        verbose_name_plural = _("steps")
+        constraints = [
+            models.UniqueConstraint(fields=["workflow", "branch", "position"], name="durable_step_key"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.position} {self.name}"
+
+
+COLUMNS = ("branch", "position", "name", "kind", "output", "error", "attempt", "retries")
+
+
+def _insert(alias: str, *, is_running: bool) -> Any:
+    workflow = Step._meta.get_field("workflow").related_model
+    fence: dict[str, Any] = slots(workflow, "attempt")
+    if is_running:
+        fence["status"] = Literal("running")
+    owned = workflow._base_manager.using(alias).filter(pk=Slot("workflow_id", workflow._meta.pk), **fence)
+    columns = {
+        **slots(Step, *COLUMNS),
+        "workflow_id": models.Subquery(owned.values("pk")),
+        "started_at": Later(Slot("began", models.FloatField())),
+        "finished_at": Now(),
+    }
+    return insert_query(Step, columns)
+
+
+_INSERT = Statement(lambda alias: _insert(alias, is_running=True))
+_INSERT_AFTER_TAKEN_OUT = Statement(lambda alias: _insert(alias, is_running=False))

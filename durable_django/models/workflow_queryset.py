@@ -1,0 +1,277 @@
+"""WorkflowQuerySet: workflows by state, and the verbs that change many of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Self
+
+from django.db import models, transaction
+from django.db.models import Case, Exists, F, OuterRef, Value, When
+from django.db.models.functions import Coalesce
+
+from durable_django.base.clock import Later, Now, SecondsUntil
+from durable_django.models.fields import Literal
+from durable_django.models.recovery import SUSPECT_RECOVERIES, Recovery, recover
+from durable_django.models.status import Status
+from durable_django.models.step import Step
+from durable_django.models.worker import Worker
+
+if TYPE_CHECKING:
+    from durable_django.models.workflow import Workflow
+
+#: Rows that one verb changes in one transaction; a longer one would hold its locks for too long.
+BATCH = 500
+
+
+class WorkflowQuerySet(models.QuerySet["Workflow"]):
+    """Every method that finds rows names its index; every verb decides in the database, by status."""
+
+    # -- adjectives -------------------------------------------------------------------------------------------------
+
+    def queued(self) -> Self:
+        """Those that wait in their queue, now or for later."""
+        return self.filter(status=Status.QUEUED)
+
+    def running(self) -> Self:
+        """Those that a worker is executing."""
+        return self.filter(status=Status.RUNNING)
+
+    def waiting(self) -> Self:
+        """Those that gave their thread back until a moment or a message."""
+        return self.filter(status=Status.WAITING)
+
+    def paused(self) -> Self:
+        """Those that an operator, or code that does not fit, has stopped."""
+        return self.filter(status=Status.PAUSED)
+
+    def finished(self) -> Self:
+        """Those that ended, well or badly."""
+        return self.filter(status__in=Status.terminal())
+
+    def failed(self) -> Self:
+        """Those that ended with an error."""
+        return self.filter(status=Status.FAILED)
+
+    def runnable(self, queue: str | OuterRef) -> Self:
+        """Those that a worker may claim now, in the order of their turn (index durable_workflow_runnable)."""
+        ready = self.filter(queue=queue, status=Literal("queued"), run_after__isnull=True, worker__isnull=True)
+        return ready.order_by(F("priority").desc(), "line")
+
+    def due(self) -> Self:
+        """Those whose moment has come (index durable_workflow_timer)."""
+        return self.timed().filter(run_after__lte=Now())
+
+    def timed(self) -> Self:
+        """Those that become runnable at a moment (index durable_workflow_timer)."""
+        return self.filter(run_after__isnull=False, status__in=(Status.QUEUED, Status.WAITING)).order_by("run_after")
+
+    def orphaned(self) -> Self:
+        """Those held by a worker that is gone or whose lease has passed (index durable_workflow_owned)."""
+        living = Worker.objects.using(self.db).alive().filter(pk=OuterRef("worker"))
+        return self.filter(~Exists(living), worker__isnull=False)
+
+    def overdue(self) -> Self:
+        """Live ones past their deadline; a pause stops the deadline (index durable_workflow_deadline)."""
+        return self.filter(deadline__isnull=False, finished_at__isnull=True, deadline__lte=Now())
+
+    # -- verbs of operators -----------------------------------------------------------------------------------------
+
+    def cancel(self, reason: str = "") -> int:
+        """
+        End live workflows as CANCELLED. Return how many were live.
+
+        One that is running finishes the step it is in, which is still recorded if it is a plain one; an atomic step
+        commits whole or not at all. No further step starts.
+        """
+        live = (Status.QUEUED, Status.WAITING, Status.RUNNING, Status.PAUSED)
+        changes = {
+            "status": Status.CANCELLED,
+            "reason": reason,
+            "finished_at": Now(),
+            "run_after": None,
+            "waiting_for": "",
+            "deduplication_key": None,
+        }
+        return self._change(live, lambda rows: rows.update(**changes))
+
+    def pause(self, reason: str = "") -> int:
+        """
+        Stop live workflows at their next step, until resume(). Return how many were not paused yet.
+
+        The deadline stands still meanwhile: what was left of it counts on from resume().
+        """
+        live = (Status.QUEUED, Status.WAITING, Status.RUNNING)
+        return self._change(live, lambda rows: rows.update(**paused(reason)))
+
+    def resume(self) -> int:
+        """
+        Continue PAUSED, FAILED and CANCELLED workflows from their last completed step. Return how many.
+
+        Errors at the very end of a history are dropped, so that the step that failed runs again; recoveries, retries
+        and the own timeout of one that had ended start anew. An attempt that has not let go yet is waited for.
+        """
+        return self._change((Status.FAILED, Status.CANCELLED), _reopen) + self._change((Status.PAUSED,), _continue)
+
+    def _change(self, states: Iterable[Status], change: Any) -> int:
+        """Apply the change to the rows in one of these states, locked in order of id, batch by batch."""
+        return sum(self._change_batch(batch, states, change) for batch in self._batches(states))
+
+    def _change_batch(self, ids: list[str], states: Iterable[Status], change: Any) -> int:
+        rows = self.model._default_manager.using(self.db).filter(pk__in=ids, status__in=states)
+        with transaction.atomic(using=self.db):
+            # All who lock several workflows lock them in order of id: otherwise two bulk verbs could deadlock.
+            locked = list(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
+            return int(change(rows.filter(pk__in=locked))) if locked else 0
+
+    def _batches(self, states: Iterable[Status]) -> Iterator[list[str]]:
+        ids = self.filter(status__in=states).order_by("pk").values_list("pk", flat=True)
+        last, batch = "", list(ids[:BATCH])
+        while batch:
+            yield batch
+            last = batch[-1]
+            batch = list(ids.filter(pk__gt=last)[:BATCH])
+
+    # -- verbs of workers -------------------------------------------------------------------------------------------
+
+    def claim(self, worker_id: str, queue: str, limit: int, *, names: Collection[str]) -> list[Workflow]:
+        """
+        Give the next runnable workflows of a queue to a worker. Return them as they are now: RUNNING, attempt + 1.
+
+        At most `limit`; SKIP LOCKED where it exists, so that workers do not queue up behind each other. Those whose
+        name the worker does not know are put aside for 30 seconds, so that they stand before nobody. One that is
+        suspected of killing its worker is not taken here: see claim_suspect().
+        """
+        with transaction.atomic(using=self.db):
+            ready = self.runnable(queue).filter(recoveries__lt=SUSPECT_RECOVERIES)
+            found = list(ready.select_for_update(skip_locked=True, no_key=True)[:limit])
+            known = [workflow for workflow in found if workflow.name in names]
+            if len(known) < len(found):
+                self._put_aside(queue, names)
+            return self._give(known, worker_id)
+
+    def claim_suspect(self, worker_id: str, queue: str, *, names: Collection[str]) -> list[Workflow]:
+        """Give one workflow that may have killed its workers to a worker that will run nothing else beside it."""
+        with transaction.atomic(using=self.db):
+            ready = self.runnable(queue).suspects().filter(name__in=names)
+            return self._give(list(ready.select_for_update(skip_locked=True, no_key=True)[:1]), worker_id)
+
+    def claim_one(self, workflow_id: str, worker_id: str) -> list[Workflow]:
+        """Give one workflow, if it is due and nobody has it, to the thread that waits for it."""
+        with transaction.atomic(using=self.db):
+            rows = self.filter(pk=workflow_id, worker__isnull=True, status__in=(Status.QUEUED, Status.WAITING))
+            ready = rows.exclude(run_after__gt=Now()).exclude(status=Status.WAITING, run_after__isnull=True)
+            return self._give(list(ready.select_for_update(skip_locked=True, no_key=True)), worker_id)
+
+    def suspects(self) -> Self:
+        """Those that lost several workers in a row (index durable_workflow_suspect)."""
+        return self.filter(recoveries__gte=Literal(SUSPECT_RECOVERIES))
+
+    def promote(self, limit: int = BATCH) -> int:
+        """Make due workflows runnable, a bounded batch; return how many. SKIP LOCKED: workers share the work."""
+        with transaction.atomic(using=self.db):
+            due = self.due().select_for_update(skip_locked=True, no_key=True)
+            ids = list(due.values_list("pk", flat=True)[:limit])
+            rows = self.filter(pk__in=ids, status__in=(Status.QUEUED, Status.WAITING))
+            return rows.update(status=Status.QUEUED, run_after=None, waiting_for="") if ids else 0
+
+    def promote_known(self, names: Collection[str], limit: int = BATCH) -> int:
+        """Make workflows runnable that waited for a worker with their code (index durable_workflow_no_code)."""
+        aside = self.filter(waiting_for=Literal("code"), name__in=names, status=Status.QUEUED)
+        ids = list(aside.values_list("pk", flat=True)[:limit])
+        rows = self.filter(pk__in=ids, status=Status.QUEUED, waiting_for="code")
+        return rows.update(run_after=None, waiting_for="") if ids else 0
+
+    def expire(self) -> int:
+        """Cancel overdue workflows, whoever has them. Return how many."""
+        overdue = self.overdue()
+        return overdue._change(  # noqa: SLF001 - its own method
+            (Status.QUEUED, Status.WAITING, Status.RUNNING),
+            lambda rows: rows.filter(deadline__lte=Now()).update(
+                status=Status.CANCELLED,
+                reason="its deadline passed",
+                finished_at=Now(),
+                run_after=None,
+                waiting_for="",
+                deduplication_key=None,
+            ),
+        )
+
+    def recover(self, limit: int = BATCH) -> Recovery:
+        """Put the workflows of lost workers back in their queues. See models/recovery.py."""
+        return recover(self.orphaned(), limit)
+
+    def _give(self, workflows: list[Workflow], worker_id: str) -> list[Workflow]:
+        if not workflows:
+            return []
+        self.filter(pk__in=[workflow.pk for workflow in workflows]).update(
+            status=Status.RUNNING,
+            worker=worker_id,
+            attempt=F("attempt") + 1,
+            claimed_at=Now(),
+            started_at=Coalesce("started_at", Now()),
+            run_after=None,
+            waiting_for="",
+            reason="",
+            deadline=Case(
+                When(deadline__isnull=True, timeout_seconds__isnull=False, then=Later(F("timeout_seconds"))),
+                default=F("deadline"),
+            ),
+        )
+        for workflow in workflows:
+            workflow.status, workflow.worker = Status.RUNNING, worker_id
+            workflow.attempt += 1
+        self._read_deadlines(workflows)
+        return workflows
+
+    def _read_deadlines(self, workflows: list[Workflow]) -> None:
+        """Read back the deadlines that the database has just set; no query if no workflow has a timeout."""
+        timed = [workflow.pk for workflow in workflows if workflow.timeout_seconds is not None]
+        deadlines = dict(self.filter(pk__in=timed).values_list("pk", "deadline")) if timed else {}
+        for workflow in workflows:
+            workflow.deadline = deadlines.get(workflow.pk, workflow.deadline)
+
+    def _put_aside(self, queue: str, names: Collection[str]) -> None:
+        unknown = self.runnable(queue).exclude(name__in=names)
+        ids = list(unknown.select_for_update(skip_locked=True, no_key=True).values_list("pk", flat=True)[: 2 * BATCH])
+        self.filter(pk__in=ids).update(run_after=Later(30), waiting_for="code")
+
+
+def paused(reason: str) -> dict[str, Any]:
+    """Return the columns of a pause: the deadline stands still, what is left of it is kept."""
+    return {
+        "status": Status.PAUSED,
+        "reason": reason,
+        "remaining_seconds": Case(When(deadline__isnull=False, then=SecondsUntil("deadline"))),
+        "deadline": None,
+    }
+
+
+def _reopen(rows: WorkflowQuerySet) -> int:
+    """Put ended workflows back in their queue."""
+    Step.objects.using(rows.db).forget_failures(list(rows.values_list("pk", flat=True)))
+    return rows.update(
+        status=Status.QUEUED,
+        reason="",
+        error=None,
+        finished_at=None,
+        recoveries=0,
+        failures=0,
+        run_after=None,
+        waiting_for="",
+        deadline=None,
+        remaining_seconds=None,
+    )
+
+
+def _continue(rows: WorkflowQuerySet) -> int:
+    """Put paused workflows back in their queue; one that was not due yet stays so."""
+    began_to_wait = When(waiting_for="", then=F("run_after"))
+    return rows.update(
+        status=Status.QUEUED,
+        reason="",
+        recoveries=0,
+        run_after=Case(began_to_wait, default=Value(None)),
+        waiting_for="",
+        deadline=Case(When(remaining_seconds__isnull=False, then=Later(F("remaining_seconds"))), default=F("deadline")),
+        remaining_seconds=None,
+    )
