@@ -1,0 +1,1 @@
+"""What happens during a run: no processes, no threads of its own."""

@@ -1,0 +1,133 @@
+"""Ownership: by which right a process runs workflows, and when it must stop by its own clock."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from durable_django.base import clock
+from durable_django.base.interrupts import LeaseLost, Released
+
+#: The process stops so much of a lease earlier than others may take over: clocks of two machines drift apart.
+_MARGIN = 0.05
+
+
+class TimedCall(Protocol):
+    """A call of a step, as far as its timeout is concerned."""
+
+    @property
+    def timeout_seconds(self) -> float | None:
+        """The longest time that one call of the body may take."""
+
+
+class StepTimeouts:
+    """The running steps that have a timeout; the heartbeat thread asks for those that are over it."""
+
+    def __init__(self) -> None:
+        self._ends: dict[int, tuple[float, Any]] = {}
+        self.changed = threading.Event()
+
+    @contextmanager
+    def watching(self, call: TimedCall) -> Iterator[None]:
+        """Watch a call while the block runs; free of cost if it has no timeout."""
+        if call.timeout_seconds is None:
+            yield
+            return
+        self._ends[id(call)] = (clock.elapsed_seconds() + call.timeout_seconds, call)
+        self.changed.set()
+        try:
+            yield
+        finally:
+            self._ends.pop(id(call), None)
+
+    def seconds_until_next(self) -> float | None:
+        """Return the time until the next timeout, or None if nothing is watched."""
+        ends = [end for end, _call in list(self._ends.values())]
+        return max(0.0, min(ends) - clock.elapsed_seconds()) if ends else None
+
+    def due(self) -> list[Any]:
+        """Return the calls that are over their timeout."""
+        now = clock.elapsed_seconds()
+        return [call for end, call in list(self._ends.values()) if end <= now]
+
+    def forget(self, call: TimedCall) -> None:
+        """Watch a call no longer: its timeout is recorded, or came too late."""
+        self._ends.pop(id(call), None)
+
+
+class Ownership:
+    """
+    The lease of one Worker row as the process itself sees it.
+
+    worker_id      the id in the Worker row and in each Workflow row that it holds
+    lease_seconds  how long one heartbeat is good for; infinite where nobody can take over (tests)
+
+    A process that was frozen, or cut off from the database, finds by its own clock that its lease has passed before
+    the database lets others take over; every step start asks that clock, without a query.
+    """
+
+    def __init__(self, worker_id: str, lease_seconds: float = math.inf) -> None:
+        self.worker_id = worker_id
+        self.lease_seconds = lease_seconds
+        self.draining = threading.Event()
+        self.timeouts = StepTimeouts()
+        self._expires_at = math.inf if math.isinf(lease_seconds) else self.expiry_from(clock.elapsed_seconds())
+        self._held = 0
+        self._lock = threading.Lock()
+
+    def expiry_from(self, asked_at: float) -> float:
+        """Return when a lease ends that was asked for at a moment of elapsed_seconds()."""
+        return asked_at + self.lease_seconds * (1 - _MARGIN)
+
+    def extend_from(self, asked_at: float) -> None:
+        """Extend the lease: the database granted it after it was asked for, hence not later than it says."""
+        with self._lock:
+            if self._expires_at != -math.inf:
+                self._expires_at = max(self._expires_at, self.expiry_from(asked_at))
+
+    def lose(self) -> None:
+        """End the lease for good: the row says that it passed, or is gone."""
+        with self._lock:
+            self._expires_at = -math.inf
+
+    def has_passed(self) -> bool:
+        """Whether the process may no longer act for its workflows."""
+        return clock.elapsed_seconds() >= self._expires_at and not self._held
+
+    def require_lease(self) -> None:
+        """Raise LeaseLost if the lease has passed."""
+        if self.has_passed():
+            raise LeaseLost
+
+    def require_going_on(self) -> None:
+        """Raise what forbids the next step: LeaseLost, or Released while the process shuts down."""
+        self.require_lease()
+        if self.draining.is_set():
+            raise Released
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, but not longer than until the process begins to shut down."""
+        if self.draining.is_set():
+            time.sleep(seconds)
+        else:
+            self.draining.wait(seconds)
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """
+        Keep the lease while the process's own write transaction is open on SQLite.
+
+        Nobody else can write meanwhile: neither a heartbeat nor a recovery. The transaction itself extends the lease
+        as its last write.
+        """
+        with self._lock:
+            self._held += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held -= 1

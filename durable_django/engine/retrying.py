@@ -1,0 +1,156 @@
+"""Retries and timeouts of steps: counted and timed in the step's own row, so that a crash resets neither."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.db import transaction
+
+from durable_django import signals
+from durable_django.base import payloads
+from durable_django.base.interrupts import LeaseLost, Suspended
+from durable_django.engine import checkpoints, faults
+from durable_django.engine.calls import Call
+from durable_django.engine.checkpoints import Entry, Refused, Taken
+from durable_django.exceptions import PayloadError, RetriesExhausted
+from durable_django.models.step import Step
+
+#: A shorter pause between two retries may hold the thread; a longer one suspends the workflow.
+LONGEST_NAP_SECONDS = 1.0
+
+
+def delay_after(call: Call, error: Exception) -> float | None:
+    """
+    Return the seconds until the step is called again after this failure, or None if it was the last.
+
+    A result that cannot be stored is not worth a retry: it would only repeat the effects of the body.
+    """
+    if call.spec.retry is None or isinstance(error, PayloadError):
+        return None
+    return call.spec.retry.delay_after(call.retries + 1, error)
+
+
+def final_error(call: Call, error: Exception) -> Exception:
+    """Return what the caller of the step sees: RetriesExhausted if there were retries, else the error itself."""
+    retry = call.spec.retry
+    if retry is None or not retry.is_exhausted_by(call.retries + 1, error):
+        return error
+    last = payloads.describe_error(payloads.encode_error(error))
+    final = RetriesExhausted(
+        step=call.spec.name, attempts=call.retries + 1, last_error=f"{last.type.rpartition('.')[2]}: {last.message}"
+    )
+    final.__cause__ = error
+    return final
+
+
+def retry_later(call: Call, error: Exception, delay: float) -> None:
+    """
+    Keep the count and the next time, then wait: a short pause in the thread, a long one suspended.
+
+    Raises Suspended, in whose case the row and the suspension are one transaction, or another interrupt.
+    """
+    if call.is_timed_out:
+        raise LeaseLost
+    call.retries += 1
+    is_long = delay > LONGEST_NAP_SECONDS
+
+    def after() -> None:
+        if is_long:
+            call.run.workflow.suspend(delay, "retry")
+
+    _keep(call.entry(error=payloads.encode_error(error)), delay, after)
+    call.is_retrying = True
+    signals.step_retrying.send_robust(
+        sender=call.run.workflow.name,
+        workflow_id=call.run.workflow.pk,
+        step=call.spec.name,
+        position=call.position,
+        error=error,
+        delay_seconds=delay,
+    )
+    if is_long:
+        raise Suspended
+    call.run.owner.pause(delay)
+    call.run.owner.require_going_on()
+
+
+def wait_for_retry(call: Call) -> None:
+    """Wait for the time in the row of a step that an earlier attempt left between two retries."""
+    run = call.run
+    rows = Step.objects.using(run.alias)
+    left = faults.until_answered(
+        run.alias,
+        run.owner,
+        "read a retry",
+        lambda: rows.seconds_until_retry(run.workflow.pk, checkpoints.MAIN, call.position),
+    )
+    if left > LONGEST_NAP_SECONDS:
+        suspend(call, left)
+    if left > 0:
+        run.owner.pause(left)
+        run.owner.require_going_on()
+
+
+def suspend(call: Call, delay: float) -> None:
+    """Give the thread back until the step's time has come. Raises Suspended, or what a refusal means."""
+    run = call.run
+    is_mine = faults.until_answered(run.alias, run.owner, "suspend", lambda: run.workflow.suspend(delay, "retry"))
+    if is_mine:
+        raise Suspended
+    raise _look(call.entry())
+
+
+def time_out(call: Call) -> bool:
+    """
+    Record that a step takes too long and put its workflow back, from another thread than the late one's.
+
+    Whether it came before the step's own outcome. The late thread's record is refused from then on.
+    Raises DatabaseError or InterfaceError if the database does not answer: ask again, the call stays watched.
+    """
+    call.is_timed_out = True
+    error = call.timeout()
+    delay = delay_after(call, error)
+    try:
+        if delay is None:
+            _give_up(call.entry(error=payloads.encode_error(final_error(call, error))))
+        else:
+            entry = call.entry(error=payloads.encode_error(error))
+            entry.retries += 1
+            _keep_once(entry, delay, lambda: call.run.workflow.release(delay))
+    except (Refused, Taken):
+        call.is_timed_out = False
+        return False
+    return True
+
+
+def _give_up(entry: Entry) -> None:
+    """Record the error as the step's outcome and release the workflow, in one transaction."""
+    with transaction.atomic(using=entry.run.alias):
+        if not entry.run.workflow.lock_owned():
+            raise Refused
+        checkpoints.write(entry)
+        entry.run.workflow.release()
+
+
+def _keep(entry: Entry, delay: float, after: Callable[[], object]) -> None:
+    """Write the row of a retrying step and what follows from it, tried again while the database is away."""
+    run = entry.run
+    try:
+        faults.until_answered(run.alias, run.owner, "keep a retry", lambda: _keep_once(entry, delay, after))
+    except Refused:
+        raise _look(entry) from None
+
+
+def _keep_once(entry: Entry, delay: float, after: Callable[[], object]) -> None:
+    """Write both in one transaction. Raises Refused if the fence does not hold."""
+    run = entry.run
+    with transaction.atomic(using=run.alias):
+        if not run.workflow.lock_owned():
+            raise Refused
+        Step.objects.using(run.alias).set_retrying(entry.values(), delay)
+        after()
+
+
+def _look(entry: Entry) -> BaseException:
+    run = entry.run
+    return faults.until_answered(run.alias, run.owner, "look at the workflow", lambda: checkpoints.look(run))

@@ -1,0 +1,114 @@
+"""
+One step: answered from its checkpoint, or run until it has an outcome, retries included.
+
+A plain step's body runs outside any transaction and its outcome is recorded afterwards; atomic ones: atomicity.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from durable_django.base import payloads
+from durable_django.base.interrupts import LeaseLost
+from durable_django.engine import atomicity, checkpoints, context, faults, retrying
+from durable_django.engine.atomicity import MOST_RERUNS, Failed
+from durable_django.engine.calls import Call, StepSpec
+from durable_django.engine.context import Run
+from durable_django.exceptions import PayloadError
+
+
+def perform(spec: StepSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """
+    Call a step: as a durable one in a workflow, as a part of the outer step in a step, else as an ordinary function.
+
+    An atomic step that is called as an ordinary function runs in transaction.atomic(), joining the caller's.
+    """
+    run = context.current_run()
+    if run is not None and context.current_step() is None:
+        return _perform(run, spec, args, kwargs)
+    if not spec.is_atomic:
+        return spec.func(*args, **kwargs)
+    with transaction.atomic(using=context.alias_of_workflows()):
+        return spec.func(*args, **kwargs)
+
+
+def _perform(run: Run, spec: StepSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    run.require_going_on(f"Step {spec.name!r}")
+    position = run.next_position()
+    recorded = checkpoints.recall(run, position, spec.name, spec.kind)
+    try:
+        if recorded is not None and recorded.is_finished:
+            return checkpoints.answer(recorded, run.workflow.pk)
+        call = Call(run, spec, position, args, kwargs)
+        if recorded is not None:
+            call.retries, call.is_retrying = recorded.retries, True
+            run.guard(retrying.wait_for_retry, call)
+        return _until_outcome(call)
+    except Exception as error:
+        run.step_error = error
+        raise
+
+
+def _until_outcome(call: Call) -> Any:
+    while True:
+        try:
+            with call.run.owner.timeouts.watching(call):
+                return atomicity.run_atomic(call) if call.spec.is_atomic else _run_plain(call)
+        except Failed as failed:
+            error = failed.error
+        delay = retrying.delay_after(call, error)
+        if delay is None:
+            return _fail(call, error)
+        call.run.guard(retrying.retry_later, call, error, delay)
+
+
+def _run_plain(call: Call) -> Any:
+    """Run the body once more than the database makes it fail; record what comes of it."""
+    value = _body(call)
+    try:
+        text, value = payloads.round_trip(value, path=f"the result of step {call.spec.name!r}")
+    except PayloadError as error:
+        raise Failed(error) from error
+    return _record(call, output=text, value=value)
+
+
+def _body(call: Call) -> Any:
+    reruns = 0
+    while True:
+        try:
+            return call.body()
+        except Exception as error:
+            reruns += 1
+            if not faults.is_passing(error) or reruns > MOST_RERUNS:
+                raise Failed(error) from error
+            # The database failed the body's own queries. That says nothing about the work: run it again, as after a
+            # crash, instead of recording a failure that would set off a refund.
+            atomicity.rerun_later(call, error, reruns)
+            call.run.guard(call.run.owner.require_going_on)
+
+
+def _record(call: Call, *, output: str | None = None, error: str | None = None, value: Any = None) -> Any:
+    if call.is_timed_out:
+        call.run.guard(_refuse_late)
+    adopted = checkpoints.record(call.entry(output=output, error=error))
+    if call.is_timed_out:
+        call.run.guard(_refuse_late)
+    return value if adopted is None else checkpoints.answer(adopted, call.run.workflow.pk)
+
+
+def _refuse_late() -> None:
+    raise LeaseLost
+
+
+def _fail(call: Call, error: Exception) -> Any:
+    """Record the last error and raise it; return the value if an earlier attempt recorded one."""
+    final = retrying.final_error(call, error)
+    recorded = _record(call, error=payloads.encode_error(final), value=_NOT_ADOPTED)
+    if recorded is not _NOT_ADOPTED:
+        return recorded
+    raise final
+
+
+_NOT_ADOPTED = object()

@@ -1,0 +1,113 @@
+"""
+Wake-ups: the ring after a commit, and the bell that idle workers wait at.
+
+PostgreSQL: LISTEN/NOTIFY, sent after the commit and never inside the hot transaction, since NOTIFY takes a
+database-wide lock at commit. SQLite: PRAGMA data_version tells that another connection has written. A ring is a hint:
+polling finds everything all the same, only later.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any
+
+from django.db import DatabaseError, connections, transaction
+
+from durable_django import signals
+from durable_django.base import clock
+from durable_django.conf import durable_settings
+
+CHANNEL = "durable_django"
+#: At most one ring in so long per process and database: a rung worker polls again anyway (worker/loop.py).
+QUIET_SECONDS = 0.010
+#: How often data_version is read: a fifth of what a start on SQLite may take until its body runs.
+_SQLITE_GLANCE_SECONDS = 0.004
+
+_last_ring: dict[str, float] = {}
+
+
+def ring(alias: str, delay_seconds: float = 0) -> None:
+    """Wake an idle worker once the caller's transaction has committed. A rollback rings nobody."""
+    if connections[alias].vendor != "postgresql" or not durable_settings.NOTIFY:
+        return
+    if delay_seconds <= durable_settings.POLL_SECONDS:
+        transaction.on_commit(partial(_ring, alias), using=alias, robust=True)
+
+
+def _ring(alias: str) -> None:
+    now = clock.elapsed_seconds()
+    if now - _last_ring.get(alias, -1.0) < QUIET_SECONDS:
+        return
+    _last_ring[alias] = now
+    try:
+        with connections[alias].cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
+    except DatabaseError as error:
+        # The work is committed; a worker's next poll finds it.
+        signals.wakeup_failed.send_robust(sender=None, error=error)
+
+
+def bell(alias: str) -> Bell:
+    """Return the bell of a database for the thread that calls this, on that thread's own connection."""
+    kinds = {"postgresql": PostgresBell, "sqlite": SqliteBell}
+    kind = kinds.get(connections[alias].vendor, Bell) if durable_settings.NOTIFY else Bell
+    return kind(alias)
+
+
+class Bell:
+    """A bell that never rings: whoever waits at it just polls."""
+
+    def __init__(self, alias: str) -> None:
+        self.alias = alias
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long, or less if it rings. Return whether it rang. Raises DatabaseError if the connection broke."""
+        time.sleep(seconds)
+        return False
+
+
+class PostgresBell(Bell):
+    """
+    LISTEN on the connection of the heartbeat: a half-open connection is noticed by the next heartbeat.
+
+    A new bell rings at once: what came before it listened was heard by nobody.
+    """
+
+    def __init__(self, alias: str) -> None:
+        super().__init__(alias)
+        self._listening: Any = None
+
+    def wait(self, seconds: float) -> bool:
+        connection = connections[self.alias]
+        if connection.connection is None or connection.connection is not self._listening:
+            with connection.cursor() as cursor:
+                cursor.execute(f"LISTEN {CHANNEL}")
+            self._listening = connection.connection
+            return True
+        with connection.wrap_database_errors:
+            return any(True for _ring in self._listening.notifies(timeout=seconds, stop_after=1))
+
+
+class SqliteBell(Bell):
+    """data_version changes when another connection has committed, of whichever process."""
+
+    def __init__(self, alias: str) -> None:
+        super().__init__(alias)
+        self._version: Any = None
+
+    def wait(self, seconds: float) -> bool:
+        end = clock.elapsed_seconds() + seconds
+        while clock.elapsed_seconds() < end:
+            time.sleep(min(_SQLITE_GLANCE_SECONDS, seconds))
+            if self._has_changed():
+                return True
+        return False
+
+    def _has_changed(self) -> bool:
+        connection = connections[self.alias]
+        connection.ensure_connection()
+        with connection.wrap_database_errors:
+            version = connection.connection.execute("PRAGMA data_version").fetchone()[0]
+        before, self._version = self._version, version
+        return before is not None and before != version
