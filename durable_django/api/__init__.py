@@ -1,0 +1,1 @@
+"""The surface: what users import, re-exported by the package."""

@@ -1,0 +1,89 @@
+"""
+Presence: the Worker row and the heartbeat of a process that runs workflows by plain calls.
+
+Made by the first plain call of a process (after a fork, again), given up a lease after the last one.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import DatabaseError, InterfaceError, connections
+
+from durable_django import signals
+from durable_django.base import clock
+from durable_django.conf import durable_settings
+from durable_django.engine import leasing
+from durable_django.engine.ownership import Ownership
+
+
+class Presence:
+    """One database's heartbeat in this process."""
+
+    def __init__(self, alias: str) -> None:
+        self.alias = alias
+        self.pid = os.getpid()
+        self.owner = leasing.register(alias, name="plain calls")
+        self.calls = 0
+        self.last_used_at = clock.elapsed_seconds()
+        threading.Thread(target=self._beat, name="durable-presence", daemon=True).start()
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it belongs to this process and its lease stands."""
+        return self.pid == os.getpid() and not self.owner.has_passed()
+
+    def _beat(self) -> None:
+        pulse = threading.Event()
+        try:
+            while not self._is_idle() and not pulse.wait(durable_settings.HEARTBEAT_SECONDS):
+                self._beat_once()
+                if self.owner.has_passed():
+                    return
+            leasing.end(self.owner, self.alias)
+        except (DatabaseError, InterfaceError) as error:
+            signals.database_away.send_robust(sender=None, what="end a lease", error=error, delay_seconds=0)
+        finally:
+            connections.close_all()
+
+    def _beat_once(self) -> None:
+        try:
+            leasing.beat(self.owner, self.alias)
+        except (DatabaseError, InterfaceError) as error:
+            signals.database_away.send_robust(sender=None, what="send a heartbeat", error=error, delay_seconds=0)
+            connections[self.alias].close()
+
+    def _is_idle(self) -> bool:
+        with _lock:
+            is_idle = not self.calls and clock.elapsed_seconds() - self.last_used_at > durable_settings.LEASE_SECONDS
+            if is_idle and _presences.get(self.alias) is self:
+                del _presences[self.alias]
+            return is_idle
+
+
+_lock = threading.Lock()
+_presences: dict[str, Presence] = {}
+
+
+@contextmanager
+def present(alias: str) -> Iterator[Ownership]:
+    """Give the block the right to run workflows in this process."""
+    presence = _enter(alias)
+    try:
+        yield presence.owner
+    finally:
+        with _lock:
+            presence.calls -= 1
+            presence.last_used_at = clock.elapsed_seconds()
+
+
+def _enter(alias: str) -> Presence:
+    with _lock:
+        presence = _presences.get(alias)
+        if presence is None or not presence.is_usable:
+            presence = _presences[alias] = Presence(alias)
+        presence.calls += 1
+        return presence

@@ -1,0 +1,280 @@
+"""@workflow: functions whose progress is kept in the database, and what can be done with them."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from asgiref.sync import sync_to_async
+
+from durable_django.api import inline
+from durable_django.api.declaring import LONGEST_NAME, is_name, require_retry, require_workflow_function, unwrap
+from durable_django.api.durations import seconds_of
+from durable_django.api.handles import WorkflowHandle
+from durable_django.api.options import priority_of, start_options
+from durable_django.base import registry
+from durable_django.base.registry import Registered
+from durable_django.base.retries import Retry
+from durable_django.engine import context, starting
+from durable_django.engine.starting import StartOptions
+from durable_django.exceptions import OutsideWorkflow, RegistrationError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The arguments of one workflow among many: see start_many()."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+class WorkflowDefinition(Generic[P, R]):
+    """A workflow: start it, call it, or configure a copy with using()."""
+
+    def __init__(self, func: Callable[..., Any], registered: Registered, options: StartOptions | None = None) -> None:
+        self.registered = registered
+        self.options = options or StartOptions()
+        functools.update_wrapper(self, func)
+
+    def __repr__(self) -> str:
+        return f"<workflow {self.registered.func.__qualname__}>"
+
+    def __set_name__(self, owner: type, _name: str) -> None:
+        """Give a class method its class, which is known only now."""
+        if isinstance(self.registered.func, _ClassMethod):
+            self.registered.func.owner = owner
+
+    @property
+    def name(self) -> str:
+        """
+        The registered name.
+
+        Raises RegistrationError if another function has the same.
+        """
+        return registry.workflows.settle_name_of(self.registered)
+
+    def start(self, *args: P.args, **kwargs: P.kwargs) -> WorkflowHandle[R]:
+        """
+        Start the workflow: one INSERT on the caller's connection, in the caller's transaction. Return its handle.
+
+        It is visible, and run, only after commit, and gone after a rollback. With using(id=) a second start returns
+        the handle of the first.
+
+        Raises TypeError for arguments that the function does not take, PayloadError for values that cannot be stored,
+        UnknownQueue, WorkflowConflict. Nothing is written on error.
+        """
+        require_may_start(self.registered)
+        return WorkflowHandle(starting.start(self.registered, args, kwargs, self.options).id)
+
+    async def astart(self, *args: P.args, **kwargs: P.kwargs) -> WorkflowHandle[R]:
+        """See start()."""
+        return await sync_to_async(self.start)(*args, **kwargs)
+
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> Arguments:
+        """Return these arguments as one item for start_many()."""
+        return Arguments(args, kwargs)
+
+    def start_many(self, calls: Iterable[tuple[Any, ...] | list[Any] | Arguments]) -> list[WorkflowHandle[R]]:
+        """
+        Start one workflow for each item: a tuple of positional arguments, or call(...). Return their handles in order.
+
+        One statement for each thousand rows. Raises as start() does; ValueError under using(id=), since no two
+        workflows have one id.
+        """
+        require_may_start(self.registered)
+        if self.options.id is not None:
+            message = f"start_many() makes many workflows, they cannot all have the id {self.options.id!r}."
+            raise ValueError(message)
+        items = [(item.args, item.kwargs) if isinstance(item, Arguments) else (tuple(item), {}) for item in calls]
+        return [WorkflowHandle(new_id) for new_id in starting.start_many(self.registered, items, self.options)]
+
+    async def astart_many(self, calls: Iterable[tuple[Any, ...] | list[Any] | Arguments]) -> list[WorkflowHandle[R]]:
+        """See start_many()."""
+        return await sync_to_async(self.start_many)(calls)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """
+        Run the workflow here and now, durably, and return its result.
+
+        If the process dies, a worker finishes it. Raises the workflow's own exception, what start() raises, and
+        InsideTransaction inside atomic().
+        """
+        require_may_start(self.registered)
+        return inline.call(self.registered, args, kwargs, self.options)  # type: ignore[no-any-return]
+
+    async def acall(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """See __call__()."""
+        return await sync_to_async(self.__call__, thread_sensitive=False)(*args, **kwargs)
+
+    def using(  # noqa: PLR0913 - one keyword per option
+        self,
+        *,
+        id: str | None = None,  # noqa: A002 - the word that API and column use
+        queue: str | None = None,
+        priority: int | None = None,
+        delay: float | timedelta | None = None,
+        run_after: datetime | None = None,
+        timeout: float | timedelta | None = None,
+        attributes: dict[str, Any] | None = None,
+        user: Any = None,
+        on_duplicate: str | None = None,
+    ) -> WorkflowDefinition[P, R]:
+        """
+        Return a copy with other options for start(), start_many() or a call; what is not given stays as it was.
+
+        id            the idempotency key, 1 to 255 characters: a second start returns a handle to the first
+        queue         another declared queue
+        priority      whole number from -100 to 100, larger first
+        delay         seconds, or a timedelta, until it may run
+        run_after     aware moment before which it does not run
+        timeout       seconds, or a timedelta, from the first claim to the end; then it is cancelled
+        attributes    JSON object on the row, for your own queries
+        user          who started it, for current_workflow().user
+        on_duplicate  "raise" (default), or "return_existing" to accept other arguments under the same id
+
+        Raises ValueError or TypeError, naming the argument, for values out of range; UnknownQueue.
+        """
+        options = start_options(
+            self.options,
+            id=id,
+            queue=queue,
+            priority=priority,
+            delay=delay,
+            run_after=run_after,
+            timeout=timeout,
+            attributes=attributes,
+            user=user,
+            on_duplicate=on_duplicate,
+        )
+        copy: WorkflowDefinition[P, R] = WorkflowDefinition(self.registered.func, self.registered, options)
+        return copy
+
+
+class _ClassMethod:
+    """A class method, which learns its class after the class body has run."""
+
+    def __init__(self, func: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, func)
+        self.func = func
+        self.owner: type | None = None
+        self.__signature__ = _without_first(func)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.func(self.owner, *args, **kwargs)
+
+
+def _without_first(func: Callable[..., Any]) -> Any:
+    signature = functools.partial(func, None)
+    return inspect.signature(signature)
+
+
+@overload
+def workflow(func: Callable[P, R], /) -> WorkflowDefinition[P, R]: ...
+@overload
+def workflow(
+    *,
+    name: str | None = None,
+    queue: str | None = None,
+    priority: int = 0,
+    timeout: float | timedelta | None = None,
+    max_recoveries: int | None = None,
+    retry: Retry | None = None,
+) -> Callable[[Callable[P, R]], WorkflowDefinition[P, R]]: ...
+def workflow(  # noqa: PLR0913 - one keyword per option
+    func: Callable[P, R] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    queue: str | None = None,
+    priority: int = 0,
+    timeout: float | timedelta | None = None,
+    max_recoveries: int | None = None,
+    retry: Retry | None = None,
+) -> WorkflowDefinition[P, R] | Callable[[Callable[P, R]], WorkflowDefinition[P, R]]:
+    """
+    Make a function a workflow: its steps are recorded, and after a crash it continues behind the last one.
+
+    name            under which rows refer to it; `app_label.function` by default, so that modules may move
+    queue           a declared queue; DEFAULT_QUEUE by default
+    priority        whole number from -100 to 100, larger first
+    timeout         seconds, or a timedelta, from the first claim to the end; kept as an absolute deadline by recovery
+    max_recoveries  leases lost in a row, without a new checkpoint, after which it fails; MAX_RECOVERIES by default
+    retry           run the whole workflow again after a failure, replaying the steps that succeeded
+
+    Raises RegistrationError for generators, lambdas, local functions, methods and async functions.
+    """
+
+    def declare(function: Callable[P, R]) -> WorkflowDefinition[P, R]:
+        plain, wrapper = unwrap(function)
+        require_workflow_function(plain)
+        require_retry(retry, "workflow")
+        registered = Registered(
+            func=_ClassMethod(plain) if wrapper is classmethod else plain,
+            given_name=_name_of(name),
+            queue=queue,
+            priority=priority_of(priority),
+            timeout_seconds=None if timeout is None else seconds_of(timeout, "timeout", at_least=0.001),
+            max_recoveries=_count_of(max_recoveries),
+            retry=retry,
+        )
+        registry.workflows.add(registered)
+        return WorkflowDefinition(plain, registered)
+
+    return declare if func is None else declare(func)
+
+
+def _name_of(name: str | None) -> str | None:
+    if name is not None and not is_name(name):
+        message = f"A workflow's name must have 1 to {LONGEST_NAME} printable characters, got {name!r}."
+        raise RegistrationError(message=message)
+    return name
+
+
+def _count_of(value: Any) -> int | None:
+    if value is not None and (type(value) is not int or not 0 <= value <= 1_000_000):  # noqa: PLR2004
+        raise RegistrationError(message=f"@workflow(max_recoveries=) must be a whole number from 0, got {value!r}.")
+    return value
+
+
+def start(name: str, /, *args: Any, **kwargs: Any) -> WorkflowHandle[Any]:
+    """
+    Start a workflow by its name, where its function is not at hand: `start("shop.checkout", order_id)`.
+
+    Raises UnknownWorkflow, with the nearest known name, if no loaded code has it; else as WorkflowDefinition.start().
+    """
+    return definition_of(name).start(*args, **kwargs)
+
+
+async def astart(name: str, /, *args: Any, **kwargs: Any) -> WorkflowHandle[Any]:
+    """See start()."""
+    return await sync_to_async(start)(name, *args, **kwargs)
+
+
+def definition_of(name: str) -> WorkflowDefinition[Any, Any]:
+    """
+    Return the definition of that name, to configure it with using().
+
+    Raises UnknownWorkflow, with the nearest known name, if no loaded code has it.
+    """
+    registered = registry.workflows.get(name)
+    return WorkflowDefinition(registered.func, registered)
+
+
+def require_may_start(registered: Registered) -> None:
+    """Raise OutsideWorkflow inside a workflow or step, where a start would have to be recorded."""
+    if context.current_run() is not None:
+        raise OutsideWorkflow(
+            operation=f"Workflow {registered.name!r}",
+            where="outside of workflows and steps",
+            advice="Children are not supported yet: call its steps, or start it where this workflow was started.",
+        )
+
+
+__all__ = ["Arguments", "WorkflowDefinition", "definition_of", "start", "workflow"]
