@@ -1,0 +1,1 @@
+"""Processes: the supervisor, the worker process, its threads."""

@@ -1,0 +1,88 @@
+"""Boot of a worker: reasons to refuse, the settings of its connections, the sync of declared queues."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core import checks
+from django.db import connections
+from django.db.migrations.executor import MigrationExecutor
+
+from durable_django.base import registry
+from durable_django.conf import durable_settings
+from durable_django.models.queue import Queue
+
+_CONNECTION_SECONDS = 300
+
+
+def refusals(alias: str) -> list[str]:
+    """Return why a worker must not start: failing system checks, unapplied migrations. Empty if it may."""
+    found = checks.run_checks(include_deployment_checks=False)
+    errors = [str(message) for message in found if message.is_serious() and not message.is_silenced()]
+    return errors or _unapplied(alias)
+
+
+def _unapplied(alias: str) -> list[str]:
+    executor = MigrationExecutor(connections[alias])
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if not plan:
+        return []
+    names = ", ".join(f"{migration.app_label}.{migration.name}" for migration, _backwards in plan[:5])
+    more = f" and {len(plan) - 5} more" if len(plan) > 5 else ""  # noqa: PLR2004
+    return [
+        f"Migrations are not applied on database {alias!r}: {names}{more}. Run: manage.py migrate --database {alias}"
+    ]
+
+
+def sync_queues(alias: str) -> None:
+    """Make a row for each declared queue."""
+    Queue.objects.using(alias).sync(registry.queues.names())
+
+
+def prepare_connections(alias: str) -> None:
+    """
+    Give every connection that this process will open the settings that a worker needs, whatever the project says.
+
+    PostgreSQL ends the transaction of a frozen or unreachable worker within a lease, which would otherwise block its
+    successor on the unique index for ever. SQLite begins every transaction IMMEDIATE: a read that turns into a write
+    fails at once with "database is locked", whatever the timeout. Connections are kept between workflows; one that
+    broke is noticed and opened anew.
+    """
+    connections[alias].close()
+    settings = connections.settings[alias]
+    options = settings.setdefault("OPTIONS", {})
+    vendor = connections[alias].vendor
+    if vendor == "postgresql":
+        _prepare_postgresql(options)
+    elif vendor == "sqlite":
+        options["transaction_mode"] = "IMMEDIATE"
+        options.setdefault("timeout", 20)
+    if settings.get("CONN_MAX_AGE") == 0 and not options.get("pool"):
+        settings["CONN_MAX_AGE"] = _CONNECTION_SECONDS
+    del connections[alias]
+
+
+def _prepare_postgresql(options: dict[str, Any]) -> None:
+    milliseconds = int(durable_settings.LEASE_SECONDS * 1000)
+    third = max(1, int(durable_settings.LEASE_SECONDS / 3))
+    timeout = f"-c idle_in_transaction_session_timeout={milliseconds}"
+    options["options"] = f"{options.get('options', '')} {timeout}".strip()
+    options.setdefault("keepalives", 1)
+    options.setdefault("keepalives_idle", third)
+    options.setdefault("keepalives_interval", max(1, third // 3))
+    options.setdefault("keepalives_count", 3)
+    options.setdefault("tcp_user_timeout", milliseconds)
+    options.setdefault("connect_timeout", 10)
+
+
+def separate_from_pool(alias: str) -> None:
+    """
+    Give this thread a connection outside the project's pool: the heartbeat must never wait for one.
+
+    Call it before the thread's first query.
+    """
+    wrapper = connections[alias].copy()
+    wrapper.settings_dict["OPTIONS"] = {
+        key: value for key, value in wrapper.settings_dict.get("OPTIONS", {}).items() if key != "pool"
+    }
+    connections[alias] = wrapper

@@ -1,0 +1,41 @@
+"""Connection hygiene around every unit of work of a worker's threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connections, reset_queries
+
+from durable_django.base import clock
+
+#: A connection that was not used for so long is tried before it is used: the server may have closed it meanwhile.
+_IDLE_SECONDS = 5.0
+
+
+@contextmanager
+def unit_of_work() -> Iterator[None]:
+    """Close what is broken or too old before and after; keep DEBUG's query log from growing."""
+    close_old()
+    reset_queries()
+    try:
+        yield
+    finally:
+        close_old()
+
+
+def close_old(*, idle_since: float | None = None) -> None:
+    """
+    Close this thread's connections that are unusable or obsolete, except inside a transaction.
+
+    idle_since  moment of elapsed_seconds() when they were last used; after a long rest they are tried first
+    """
+    is_doubtful = idle_since is not None and clock.elapsed_seconds() - idle_since > _IDLE_SECONDS
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.errors_occurred = connection.errors_occurred or (
+                is_doubtful and connection.connection is not None
+            )
+            connection.close_if_unusable_or_obsolete()
+            if connection.settings_dict.get("OPTIONS", {}).get("pool"):
+                connection.close()

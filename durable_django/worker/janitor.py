@@ -1,0 +1,75 @@
+"""The janitor: recovery of orphaned workflows, deadlines, dead neighbours. Every worker runs it; none leads."""
+
+from __future__ import annotations
+
+import os
+
+from durable_django import signals
+from durable_django.base import clock, hosts, registry
+from durable_django.conf import durable_settings
+from durable_django.engine import wakeups
+from durable_django.models.recovery import Recovery
+from durable_django.models.worker import Worker
+from durable_django.models.workflow import Workflow
+from durable_django.worker.looks import Look
+
+#: How often the list of workers on this machine is read; their processes are looked at in every turn.
+_NEIGHBOURS_SECONDS = 2.0
+_CODE_SECONDS = 5.0
+#: Rows of workers that died so many leases ago are removed.
+_KEPT_LEASES = 2880
+
+
+class Janitor:
+    """The upkeep that one worker process does between two claims."""
+
+    def __init__(self, alias: str) -> None:
+        self.alias = alias
+        self._neighbours: list[tuple[str, int, str]] = []
+        self._neighbours_read_at = -_NEIGHBOURS_SECONDS
+        self._code_read_at = -_CODE_SECONDS
+
+    def tidy(self, found: Look) -> int:
+        """Do what the look has shown to be necessary. Return how many workflows became runnable or ended."""
+        changed = self._expire_gone_neighbours()
+        if found.has_orphans or changed:
+            changed += self.recover().total
+        if found.has_overdue:
+            changed += Workflow.objects.using(self.alias).expire()
+        if clock.elapsed_seconds() - self._code_read_at >= _CODE_SECONDS:
+            self._code_read_at = clock.elapsed_seconds()
+            changed += Workflow.objects.using(self.alias).promote_known(registry.workflows.names())
+        return changed
+
+    def recover(self) -> Recovery:
+        """Put back what lost workers held."""
+        done = Workflow.objects.using(self.alias).recover()
+        if done.total:
+            signals.workflows_recovered.send_robust(sender=None, count=done.recovered, exhausted=done.exhausted)
+            wakeups.ring(self.alias)
+        return done
+
+    def _expire_gone_neighbours(self) -> int:
+        """Expire at once the lease of each worker of this machine whose process is gone."""
+        self._read_neighbours()
+        gone = [row for row in self._neighbours if hosts.process_started_at(row[1]) != row[2]]
+        for worker_id, pid, _started_at in gone:
+            if Worker.objects.using(self.alias).filter(pk=worker_id).expire():
+                signals.worker_lost.send_robust(
+                    sender=None, worker_id=worker_id, hostname=hosts.host()["hostname"], pid=pid
+                )
+        self._neighbours = [row for row in self._neighbours if row not in gone]
+        return len(gone)
+
+    def _read_neighbours(self) -> None:
+        here = hosts.host()
+        now = clock.elapsed_seconds()
+        if not here["boot_id"] or now - self._neighbours_read_at < _NEIGHBOURS_SECONDS:
+            return
+        self._neighbours_read_at = now
+        rows = Worker.objects.using(self.alias).alive().on_host(**here).exclude(pid=os.getpid())
+        self._neighbours = [row for row in rows.values_list("pk", "pid", "process_started_at") if row[2]]
+
+    def forget_old_workers(self) -> None:
+        """Remove rows of workers that died long ago; called once at boot."""
+        Worker.objects.using(self.alias).forget(after_seconds=durable_settings.LEASE_SECONDS * _KEPT_LEASES)

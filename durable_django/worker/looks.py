@@ -1,0 +1,71 @@
+"""The look: one statement that tells a worker's loop everything it must know to decide what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Exists, OuterRef, Subquery
+
+from durable_django.base.clock import SecondsUntil
+from durable_django.models.queue import Queue
+from durable_django.models.recovery import SUSPECT_RECOVERIES
+from durable_django.models.workflow import Workflow
+
+
+@dataclass(frozen=True)
+class Look:
+    """
+    What there is to do.
+
+    queues            with runnable workflows
+    suspect_queues    with a workflow that must run alone
+    seconds_to_timer  until the next workflow becomes due; at most 0 if one is, None if there is none
+    """
+
+    queues: tuple[str, ...] = ()
+    suspect_queues: tuple[str, ...] = ()
+    seconds_to_timer: float | None = None
+    has_orphans: bool = False
+    has_overdue: bool = False
+
+    @property
+    def is_timer_due(self) -> bool:
+        """Whether a workflow waits to be promoted."""
+        return self.seconds_to_timer is not None and self.seconds_to_timer <= 0
+
+    @property
+    def has_work(self) -> bool:
+        """Whether something can be claimed or promoted now."""
+        return bool(self.queues or self.suspect_queues or self.is_timer_due)
+
+
+def look(alias: str, only: Sequence[str]) -> Look:
+    """
+    Look once: a row for each queue, in one statement of index probes, whatever the size of the tables.
+
+    only  the queues to claim from; empty for all
+    """
+    workflows = Workflow.objects.using(alias)
+    ready = workflows.runnable(OuterRef("name")).order_by()
+    rows = Queue.objects.using(alias).values_list(
+        "name",
+        "is_paused",
+        Exists(ready.filter(recoveries__lt=SUSPECT_RECOVERIES)),
+        Exists(ready.suspects()),
+        Subquery(workflows.timed().values_list(SecondsUntil("run_after"))[:1]),
+        Exists(workflows.orphaned()),
+        Exists(workflows.overdue()),
+    )
+    found = list(rows)
+    if not found:
+        return Look()
+    served = [row for row in found if not row[1] and (not only or row[0] in only)]
+    _name, _paused, _ready, _suspect, seconds_to_timer, has_orphans, has_overdue = found[0]
+    return Look(
+        queues=tuple(row[0] for row in served if row[2]),
+        suspect_queues=tuple(row[0] for row in served if row[3]),
+        seconds_to_timer=seconds_to_timer,
+        has_orphans=has_orphans,
+        has_overdue=has_overdue,
+    )

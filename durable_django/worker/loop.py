@@ -1,0 +1,160 @@
+"""
+The loop of a worker process: look, promote, claim, tidy, wait.
+
+Polling is the truth, rings only shorten the wait. All it knows between two turns may be wrong by the next one; the
+database decides in every claim.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import deque
+
+from django.db import DatabaseError, InterfaceError, connections
+
+from durable_django import signals
+from durable_django.base import clock, registry
+from durable_django.conf import durable_settings
+from durable_django.engine import faults
+from durable_django.engine.faults import Fault
+from durable_django.models.workflow import Workflow
+from durable_django.worker import hygiene
+from durable_django.worker.heartbeat import Heartbeat
+from durable_django.worker.janitor import Janitor
+from durable_django.worker.looks import Look, look
+from durable_django.worker.options import WorkerOptions
+from durable_django.worker.pool import Pool
+
+#: After a ring the loop looks again this often until it finds nothing: rings within wakeups.QUIET_SECONDS are skipped.
+_ECHO_SECONDS = 0.015
+#: While other slots work, wait this long for more to become free: one claim of several costs as much as one of one.
+_GATHER_SECONDS = 0.003
+
+
+class Loop:
+    """The turns of one worker process."""
+
+    def __init__(
+        self, alias: str, options: WorkerOptions, pool: Pool, heartbeat: Heartbeat, wake: threading.Event
+    ) -> None:
+        self.alias = alias
+        self.options = options
+        self.pool = pool
+        self.heartbeat = heartbeat
+        self.wake = wake
+        self.janitor = Janitor(alias)
+        self.claimed = 0
+        self.is_idle = False
+        self._hot: deque[str] = deque()
+        self._rung = threading.Event()
+        self._looked_at = -1.0
+        self._next_look_at = 0.0
+        self._failures = 0
+
+    def ring(self) -> None:
+        """Note that there may be work; called from the heartbeat's thread."""
+        self._rung.set()
+        self.wake.set()
+
+    def turn(self) -> float:
+        """Do one turn. Return the seconds to wait for the next one, unless `wake` is set before."""
+        try:
+            hygiene.close_old()
+            seconds = self._turn()
+            self._failures = 0
+        except (DatabaseError, InterfaceError) as error:
+            return self._rest(error)
+        return seconds
+
+    @property
+    def may_claim(self) -> int:
+        """How many workflows may be claimed now: free slots, within max_workflows."""
+        if self.heartbeat.owner.has_passed():
+            return 0
+        free = self.pool.free
+        if self.options.max_workflows:
+            free = min(free, self.options.max_workflows - self.claimed)
+        return free
+
+    def _turn(self) -> float:
+        if self.may_claim and self._hot:
+            return self._claim_hot()
+        now = clock.elapsed_seconds()
+        if now < self._next_look_at and not (self._rung.is_set() and self.may_claim):
+            return self._next_look_at - now
+        if self._rung.is_set() and now - self._looked_at < _ECHO_SECONDS:
+            return _ECHO_SECONDS - (now - self._looked_at)
+        return self._look()
+
+    def _look(self) -> float:
+        was_rung = self._rung.is_set()
+        self._rung.clear()
+        self._looked_at = clock.elapsed_seconds()
+        found = look(self.alias, self.options.queues)
+        changed = self.janitor.tidy(found)
+        if found.is_timer_due:
+            changed += Workflow.objects.using(self.alias).promote()
+        self._claim_suspect(found)
+        self._hot.extend(queue for queue in found.queues if queue not in self._hot)
+        self.is_idle = not (found.has_work or changed or self.pool.busy)
+        if changed or (self._hot and self.may_claim):
+            return 0.0
+        if was_rung and found.has_work:
+            self._rung.set()
+        return self._rest_after(found)
+
+    def _rest_after(self, found: Look) -> float:
+        seconds = float(durable_settings.POLL_SECONDS) * (0.9 + 0.2 * random.random())  # noqa: S311 - spreads load
+        if found.seconds_to_timer is not None:
+            seconds = min(seconds, max(0.0, found.seconds_to_timer))
+        self._next_look_at = clock.elapsed_seconds() + seconds
+        return seconds
+
+    def _claim_hot(self) -> float:
+        """Claim from the next queue that is known to have work; whether it had enough decides if it stays known."""
+        if self.pool.busy and self.may_claim < self.pool.size // 2:
+            threading.Event().wait(_GATHER_SECONDS)
+        queue, limit = self._hot.popleft(), self.may_claim
+        if limit <= 0:
+            self._hot.append(queue)
+            return 0.0
+        owner = self.heartbeat.owner
+        found = Workflow.objects.using(self.alias).claim(
+            owner.worker_id, queue, limit, names=registry.workflows.names()
+        )
+        self.claimed += len(found)
+        self.pool.take(found, owner)
+        if len(found) == limit:
+            self._hot.append(queue)
+        else:
+            # Nothing is left here, but a ring may have been skipped while the claim ran: look once more.
+            self._rung.set()
+        return 0.0
+
+    def _claim_suspect(self, found: Look) -> None:
+        if not found.suspect_queues or not self.may_claim:
+            return
+        owner = self.heartbeat.owner
+        names = registry.workflows.names()
+        for queue in found.suspect_queues:
+            for workflow in Workflow.objects.using(self.alias).claim_suspect(owner.worker_id, queue, names=names):
+                self.claimed += 1
+                self.pool.take_alone(workflow, owner)
+                return
+
+    def _rest(self, error: BaseException) -> float:
+        self._failures += 1
+        self._hot.clear()
+        self._rung.set()
+        if isinstance(error, DatabaseError) and faults.classify(error) is Fault.PERMANENT:
+            signals.worker_failed.send_robust(
+                sender=None, worker_id=self.heartbeat.owner.worker_id, what="claiming workflows", error=error
+            )
+        delay = min(0.1 * 2 ** min(self._failures, 6), 2.0) * (0.5 + random.random())  # noqa: S311 - spreads load
+        signals.database_away.send_robust(sender=None, what="claim workflows", error=error, delay_seconds=delay)
+        connections[self.alias].close()
+        self._looked_at = clock.elapsed_seconds()
+        self._next_look_at = self._looked_at + delay
+        threading.Event().wait(delay)
+        return 0.0

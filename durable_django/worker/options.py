@@ -1,0 +1,41 @@
+"""The options of `manage.py worker`, and their way from the supervisor to its children."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerOptions:
+    """
+    What one worker command was asked for.
+
+    queues         names to claim from; empty for all
+    threads        workflows at the same time, in each process
+    processes      worker processes under the supervisor
+    max_workflows  each process ends after so many attempts; 0 for never
+    until_idle     end when nothing is left to run now
+    reload         begin anew when a source file changes
+    grace_seconds  how long after TERM or INT running steps may go on
+    name           label of the Worker row
+    """
+
+    queues: tuple[str, ...] = ()
+    threads: int = 8
+    processes: int = 1
+    max_workflows: int = 0
+    until_idle: bool = False
+    reload: bool = False
+    grace_seconds: float = 30.0
+    name: str = ""
+
+    def to_json(self) -> str:
+        """Return the options as text for a child's environment."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> WorkerOptions:
+        """Return the options that to_json() wrote."""
+        values = json.loads(text)
+        return cls(**{**values, "queues": tuple(values["queues"])})

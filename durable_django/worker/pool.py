@@ -1,0 +1,106 @@
+"""The pool: threads that run claimed workflows, one each at a time."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+
+from django.db import connections
+
+from durable_django import signals
+from durable_django.base import clock
+from durable_django.engine import attempts
+from durable_django.engine.ownership import Ownership
+from durable_django.models.workflow import Workflow
+from durable_django.worker import hygiene
+
+Work = tuple[Workflow, Ownership]
+
+
+class Pool:
+    """
+    A fixed number of threads. `free` is how many workflows it can take now; `on_free` is called after each one.
+
+    A workflow that asks to run alone (`alone`) waits until nothing else runs, and nothing else is taken meanwhile.
+    """
+
+    def __init__(self, alias: str, threads: int, on_free: Callable[[], None], on_interrupt: Callable[[], None]) -> None:
+        self.alias = alias
+        self.size = threads
+        self.on_free = on_free
+        self.on_interrupt = on_interrupt
+        self._work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._busy = 0
+        self._alone: Work | None = None
+        self._is_alone_running = False
+        self._threads = [threading.Thread(target=self._run, name=f"durable-{n}", daemon=True) for n in range(threads)]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def busy(self) -> int:
+        """How many workflows it holds."""
+        return self._busy + (self._alone is not None)
+
+    @property
+    def free(self) -> int:
+        """How many workflows it can take now."""
+        return 0 if self._alone is not None or self._is_alone_running else self.size - self._busy
+
+    def take(self, workflows: Sequence[Workflow], owner: Ownership) -> None:
+        """Run these workflows; at most `free` of them."""
+        with self._lock:
+            self._busy += len(workflows)
+        for workflow in workflows:
+            self._work.put((workflow, owner))
+
+    def take_alone(self, workflow: Workflow, owner: Ownership) -> None:
+        """Run one workflow as soon as everything else has ended, and nothing beside it."""
+        with self._lock:
+            self._alone = (workflow, owner)
+        self._start_alone_if_idle()
+
+    def stop(self) -> None:
+        """End the threads as they become idle."""
+        for _thread in self._threads:
+            self._work.put(None)
+
+    def _run(self) -> None:
+        idle_since = clock.elapsed_seconds()
+        while (work := self._work.get()) is not None:
+            hygiene.close_old(idle_since=idle_since)
+            self._attempt(work)
+            idle_since = clock.elapsed_seconds()
+        connections.close_all()
+
+    def _attempt(self, work: Work) -> None:
+        workflow, owner = work
+        try:
+            with hygiene.unit_of_work():
+                attempts.attempt(workflow, owner, self.alias)
+        except KeyboardInterrupt:
+            self.on_interrupt()
+        except BaseException as error:  # noqa: BLE001 - one workflow must not end the thread of others
+            # An error of the engine itself. The row stays with this worker until it is given back by its lease.
+            signals.worker_failed.send_robust(
+                sender=None, worker_id=owner.worker_id, what=f"running workflow {workflow.pk}", error=error
+            )
+        finally:
+            self._has_ended()
+
+    def _has_ended(self) -> None:
+        with self._lock:
+            self._busy -= 1
+            self._is_alone_running = False
+        self._start_alone_if_idle()
+        self.on_free()
+
+    def _start_alone_if_idle(self) -> None:
+        with self._lock:
+            if self._alone is None or self._busy:
+                return
+            work, self._alone = self._alone, None
+            self._busy, self._is_alone_running = 1, True
+        self._work.put(work)

@@ -1,0 +1,154 @@
+"""
+The supervisor: a process without threads that starts worker processes and replaces those that die.
+
+Children are started by subprocess, never by fork, and share nothing with it but a pipe: if the supervisor dies, the
+child reads EOF, drains and exits; if a child dies, the supervisor expires its lease, so that others take over at once.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import FrameType
+
+from django.db import DatabaseError, InterfaceError, connections
+
+from durable_django import signals
+from durable_django.base import clock, hosts
+from durable_django.engine import context
+from durable_django.models.worker import Worker
+from durable_django.worker import exits
+from durable_django.worker.options import WorkerOptions
+from durable_django.worker.process import WorkerProcess
+
+_OPTIONS = "DURABLE_DJANGO_WORKER_OPTIONS"
+_LIFELINE = "DURABLE_DJANGO_WORKER_LIFELINE"
+#: A child that lived this long was healthy: its replacement starts at once.
+_HEALTHY_SECONDS = 5.0
+_LONGEST_PAUSE_SECONDS = 10.0
+
+
+def run_child(environment: Mapping[str, str]) -> int:
+    """Be one worker process, as the supervisor's environment says. Return the exit code."""
+    options = WorkerOptions.from_json(environment[_OPTIONS])
+    return WorkerProcess(options, int(environment[_LIFELINE])).run()
+
+
+@dataclass
+class Child:
+    """One place for a worker process, and the process in it."""
+
+    process: subprocess.Popen[bytes] | None = None
+    lifeline: int = -1
+    started_at: float = 0.0
+    start_at: float = 0.0
+    failures: int = 0
+    code: int | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it ended by itself and is not to be replaced."""
+        return self.code is not None
+
+
+class Supervisor:
+    """The parent of `processes` worker processes."""
+
+    def __init__(self, options: WorkerOptions) -> None:
+        self.options = options
+        self.children = [Child() for _ in range(options.processes)]
+        self.stop_signals = 0
+
+    def run(self) -> int:
+        """Keep the children alive until a signal, or until all have ended by themselves. Return the exit code."""
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_stop)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        while not all(child.has_ended for child in self.children):
+            self._turn()
+            ready, _writable, _failed = select.select([reader], [], [], self._seconds_to_wait())
+            if ready:
+                os.read(reader, 4096)
+        signal.set_wakeup_fd(-1)
+        return max((child.code or 0) for child in self.children)
+
+    def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self.stop_signals += 1
+        for child in self.children:
+            if child.process is not None and child.process.poll() is None:
+                child.process.send_signal(signal.SIGTERM)
+
+    def _turn(self) -> None:
+        for child in self.children:
+            if child.process is not None and child.process.poll() is not None:
+                self._bury(child)
+            if child.process is None and not child.has_ended:
+                self._start_when_due(child)
+
+    def _seconds_to_wait(self) -> float:
+        now = clock.elapsed_seconds()
+        waits = [child.start_at - now for child in self.children if child.process is None and not child.has_ended]
+        return max(0.0, min([1.0, *waits]))
+
+    def _start_when_due(self, child: Child) -> None:
+        if self.stop_signals:
+            child.code = child.code or exits.DRAINED
+        elif clock.elapsed_seconds() >= child.start_at:
+            self._start(child)
+
+    def _start(self, child: Child) -> None:
+        reader, child.lifeline = os.pipe()
+        environment = {
+            **os.environ,
+            _OPTIONS: self.options.to_json(),
+            _LIFELINE: str(reader),
+            "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),  # noqa: PTH109 - as sys.path means it
+        }
+        flags = [f"-W{option}" for option in sys.warnoptions]
+        child.process = subprocess.Popen(  # noqa: S603 - our own module, no input in the arguments
+            [sys.executable, *flags, "-m", "durable_django.worker"],
+            env=environment,
+            pass_fds=[reader],
+            # A group of its own: Ctrl-C reaches the supervisor alone, which passes it on once.
+            process_group=0,
+        )
+        os.close(reader)
+        child.started_at = clock.elapsed_seconds()
+
+    def _bury(self, child: Child) -> None:
+        """Expire the lease of a child that has ended, and decide whether another takes its place."""
+        process, child.process = child.process, None
+        assert process is not None  # noqa: S101 - narrows the type; _turn() has looked
+        os.close(child.lifeline)
+        code = process.returncode
+        self._expire_lease(process.pid)
+        if self.stop_signals or code == exits.DRAINED:
+            child.code = exits.CUT_SHORT if code < 0 else code
+            return
+        was_healthy = clock.elapsed_seconds() - child.started_at >= _HEALTHY_SECONDS
+        child.failures = 0 if was_healthy or code == exits.RELOAD else child.failures + 1
+        pause = min(0.1 * 2**child.failures, _LONGEST_PAUSE_SECONDS) if child.failures > 1 else 0.0
+        child.start_at = clock.elapsed_seconds() + pause
+
+    def _expire_lease(self, pid: int) -> None:
+        alias = context.alias_of_workflows()
+        try:
+            rows = Worker.objects.using(alias).alive().on_host(**hosts.host()).filter(pid=pid)
+            for worker_id in list(rows.values_list("pk", flat=True)):
+                rows.filter(pk=worker_id).expire()
+                signals.worker_lost.send_robust(
+                    sender=None, worker_id=worker_id, hostname=hosts.host()["hostname"], pid=pid
+                )
+        except (DatabaseError, InterfaceError) as error:
+            # Then the lease runs out by itself, or a neighbour sees that the process is gone.
+            signals.database_away.send_robust(sender=None, what="expire a lease", error=error, delay_seconds=0)
+        finally:
+            connections.close_all()
