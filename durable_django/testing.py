@@ -1,0 +1,192 @@
+"""
+Testing workflows inside a plain TestCase: no worker, no thread, no sleeping.
+
+    from durable_django.testing import crash_after, run_until_idle, travel
+
+    handle = checkout.start(order.pk)
+    with crash_after(reserve_stock):
+        run_until_idle()
+    run_until_idle()
+    with travel(hours=1):
+        run_until_idle()
+
+Everything runs in the test's own thread and on its own connection, and is rolled back with it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from durable_django import signals
+from durable_django.base import clock, registry
+from durable_django.base.interrupts import Crashed
+from durable_django.engine import attempts, context
+from durable_django.engine.ownership import Ownership
+from durable_django.models.queue import Queue
+from durable_django.models.worker import Worker
+from durable_django.models.workflow import Workflow
+
+__all__ = ["crash_after", "crash_before", "run_until_idle", "travel"]
+
+_LEASE_SECONDS = 3600.0
+_CLAIM = 100
+
+
+def run_until_idle(*, most: int = 10_000) -> int:
+    """
+    Run workflows here until none is runnable now. Return how many attempts were run.
+
+    most  attempts after which it gives up: a workflow that starts itself for ever must not hang the test
+
+    What lost its worker in a crash is recovered first, immediately. Workflows that wait for a later moment stay
+    waiting: move the clock with travel(). Raises RuntimeError after `most` attempts.
+    """
+    alias = context.alias_of_workflows()
+    _recover(alias)
+    owner = _register(alias)
+    count = 0
+    try:
+        while found := _claim(owner, alias):
+            for workflow in found:
+                count += 1
+                _require_below(most, count)
+                attempts.attempt(workflow, owner, alias)
+    except Crashed:
+        # As after SIGKILL: the rows still say RUNNING, and only the lease tells that nobody is there.
+        pass
+    Worker.objects.using(alias).filter(pk=owner.worker_id).delete()
+    return count
+
+
+def _register(alias: str) -> Ownership:
+    owner = Ownership(f"test-{uuid.uuid4().hex}")
+    Worker.objects.using(alias).register(
+        owner.worker_id, _LEASE_SECONDS, name="run_until_idle()", hostname="test", pid=0
+    )
+    return owner
+
+
+def _recover(alias: str) -> None:
+    rows = Workflow.objects.using(alias)
+    rows.expire()
+    while rows.recover().total:
+        pass
+
+
+def _claim(owner: Ownership, alias: str) -> list[Workflow]:
+    """Claim one workflow: what it starts or wakes may have to come before the next."""
+    rows = Workflow.objects.using(alias)
+    names = registry.workflows.names()
+    rows.promote_known(names)
+    while rows.promote():
+        pass
+    rows.expire()
+    for queue in _queues(alias):
+        found = rows.claim(owner.worker_id, queue, 1, names=names)
+        found = found or rows.claim_suspect(owner.worker_id, queue, names=names)
+        if found:
+            return found
+    return []
+
+
+def _queues(alias: str) -> list[str]:
+    paused = set(Queue.objects.using(alias).filter(is_paused=True).values_list("name", flat=True))
+    return [name for name in registry.queues.names() if name not in paused]
+
+
+def _require_below(most: int, count: int) -> None:
+    if count > most:
+        message = f"run_until_idle() has run {most} attempts and there is more to do. Does a workflow start itself?"
+        raise RuntimeError(message)
+
+
+@contextmanager
+def travel(delta: timedelta | None = None, **parts: float) -> Iterator[None]:
+    """
+    Move the engine's clock while the block runs: `travel(timedelta(days=3))` or `travel(days=3, hours=1)`.
+
+    Due times, retries and deadlines see the moved clock; Python's and Django's clocks are left alone. Moves add up.
+    """
+    with clock.shift((delta or timedelta()) + timedelta(**parts)):
+        yield
+
+
+@contextmanager
+def crash_before(step: Any, *, times: int = 1) -> Iterator[None]:
+    """
+    Let the worker die when the step's body is about to run.
+
+    times  how often: 1 lets the next attempt pass
+    """
+    left = times
+    body = step.spec.func
+
+    def dying(*args: Any, **kwargs: Any) -> Any:
+        nonlocal left
+        if left:
+            left -= 1
+            raise Crashed
+        return body(*args, **kwargs)
+
+    with _replaced(step, dying):
+        yield
+
+
+@contextmanager
+def crash_after(step: Any, *, recorded: bool = True, times: int = 1) -> Iterator[None]:
+    """
+    Let the worker die when the step has run.
+
+    recorded  True: its outcome is committed. False: between body and checkpoint, so that a plain step runs again and
+              an atomic one is rolled back
+    times     how often: 1 lets the next attempt pass
+    """
+    if recorded:
+        with _crash_when_recorded(step.spec.name, times):
+            yield
+        return
+    left = times
+    body = step.spec.func
+
+    def dying(*args: Any, **kwargs: Any) -> Any:
+        nonlocal left
+        value = body(*args, **kwargs)
+        if left:
+            left -= 1
+            raise Crashed
+        return value
+
+    with _replaced(step, dying):
+        yield
+
+
+@contextmanager
+def _crash_when_recorded(name: str, times: int) -> Iterator[None]:
+    left = times
+
+    def die(*, step: str, **_facts: Any) -> None:
+        nonlocal left
+        if step == name and left:
+            left -= 1
+            # send_robust() contains Exceptions; this is none, like the signal that it plays.
+            raise Crashed
+
+    signals.step_recorded.connect(die)
+    try:
+        yield
+    finally:
+        signals.step_recorded.disconnect(die)
+
+
+@contextmanager
+def _replaced(step: Any, func: Any) -> Iterator[None]:
+    before = step.spec.func
+    step.spec.func = func
+    try:
+        yield
+    finally:
+        step.spec.func = before

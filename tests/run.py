@@ -1,0 +1,209 @@
+"""
+Run the suite on SQLite and on PostgreSQL; the last line counts the tests of both.
+
+    python -m tests.run                                     both databases, at the same time
+    python -m tests.run --only sqlite tests.rooms -v 2      labels and options go to Django's test command
+    python -m tests.run --seed 4711                         in the order of an earlier run
+
+The server is started here, unless DURABLE_TEST_DATABASE_URL names one. Warnings are errors.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.postgres import temporary_server
+
+DATABASES = ("sqlite", "postgresql")
+PROJECT = Path(__file__).parent.parent
+#: Of any module, also in the workers that tests start. RuntimeWarning is Django's word for a naive datetime.
+WARNINGS = "error::DeprecationWarning,error::ResourceWarning,error::RuntimeWarning"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many tests passed, failed and were skipped."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+    def __str__(self) -> str:
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+class SuiteProcess:
+    """The suite on one database, in a process of its own."""
+
+    def __init__(self, database: str, command: Sequence[str], *, environment: dict[str, str], folder: Path) -> None:
+        self.database = database
+        self.command = command
+        self.counts_file = folder / "counts.json"
+        self.output_file = folder / "output.txt"
+        self.environment = {
+            **os.environ,
+            **environment,
+            "DURABLE_TEST_DATABASE": database,
+            "DURABLE_TEST_FOLDER": str(folder),
+            "DURABLE_TEST_COUNTS": str(self.counts_file),
+            "PYTHONWARNINGS": WARNINGS,
+        }
+
+    def start(self, *, captured: bool) -> None:
+        """Start; a captured suite writes to a file and has a process group of its own, which stop() ends."""
+        self.captured = captured
+        self.started = time.monotonic()
+        output = self.output_file.open("wb") if captured else None
+        self.process = subprocess.Popen(
+            self.command,
+            cwd=PROJECT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL if captured else None,
+            stdout=output,
+            stderr=subprocess.STDOUT if captured else None,
+            start_new_session=captured,
+        )
+
+    def stop(self) -> None:
+        """End what still runs: the suite itself, if it was interrupted, and workers that a test forgot."""
+        was_running = self.process.poll() is None
+        if self.captured:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        elif was_running:
+            self.process.terminate()
+        self.process.wait()
+        if was_running and self.captured:
+            self.show_output()
+
+    def report(self) -> Counts:
+        """Print the captured output and return the counts; a suite that ended without counting failed."""
+        self.seconds = time.monotonic() - self.started
+        if self.captured:
+            self.show_output()
+        if not self.counts_file.exists():
+            print(f"The suite on {self.database} ended before it had counted (exit code {self.process.returncode}).")
+            return Counts(failed=1)
+        counts = Counts(**json.loads(self.counts_file.read_text()))
+        return counts if counts.failed or not self.process.returncode else counts + Counts(failed=1)
+
+    def show_output(self) -> None:
+        """Print what the suite has written so far."""
+        print(f"\n== {self.database} {'=' * 100}"[:100], flush=True)
+        sys.stdout.buffer.write(self.output_file.read_bytes())
+        sys.stdout.flush()
+
+
+def main() -> int:
+    """Run what the command line asks for; return the exit code."""
+    options, arguments = parse(sys.argv[1:])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    command = [sys.executable, "-m", "django", "test", "--settings=tests.settings", "--noinput"]
+    command += [f"--shuffle={options.seed}", *arguments]
+    with contextlib.ExitStack() as stack:
+        suites = [
+            SuiteProcess(
+                database,
+                command,
+                environment={
+                    **(stack.enter_context(postgresql_server()) if database == "postgresql" else {}),
+                    "DURABLE_TEST_SECONDS": str(options.seconds),
+                },
+                folder=stack.enter_context(temporary_folder()),
+            )
+            for database in options.only or DATABASES
+        ]
+        results = run(suites, parallel=options.parallel_databases and len(suites) > 1)
+    return summarise(results, options.seed)
+
+
+def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Return the options of this command and what is left for Django's."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.run",
+        description="Run the suite on SQLite and on PostgreSQL. Labels and other options go to Django's test command.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--only", choices=DATABASES, action="append", help="run on this database alone")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="order of the tests")
+    parser.add_argument(
+        "--parallel-databases",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="run both databases at the same time (default)",
+    )
+    parser.add_argument("--seconds", type=float, default=1080, help="give up a suite that hangs (default: 18 minutes)")
+    return parser.parse_known_args(arguments)
+
+
+def run(suites: Sequence[SuiteProcess], *, parallel: bool) -> dict[SuiteProcess, Counts]:
+    """Run the suites at the same time or in turn, and return their counts in the order in which they ended."""
+    results = {}
+    for batch in [suites] if parallel else [[suite] for suite in suites]:
+        with contextlib.ExitStack() as stack:
+            for suite in batch:
+                print(f"Running the suite on {suite.database} ...", flush=True)
+                suite.start(captured=parallel)
+                stack.callback(suite.stop)
+            for suite in ended(batch):
+                results[suite] = suite.report()
+    return results
+
+
+def ended(suites: Sequence[SuiteProcess]) -> Iterator[SuiteProcess]:
+    """Yield each suite when its process has ended."""
+    waiting = list(suites)
+    while waiting:
+        for suite in [suite for suite in waiting if suite.process.poll() is not None]:
+            waiting.remove(suite)
+            yield suite
+        time.sleep(0.05)
+
+
+def summarise(results: dict[SuiteProcess, Counts], seed: int) -> int:
+    """Print the counts, those of all databases alone on the last line, and return the exit code."""
+    total = sum(results.values(), Counts())
+    print()
+    for suite, counts in results.items():
+        print(f"{suite.database:<12}{counts} in {suite.seconds:.1f} s")
+    print(f"Same order of tests: python -m tests.run --seed {seed}")
+    print(total, flush=True)
+    return 1 if total.failed else 0
+
+
+@contextlib.contextmanager
+def postgresql_server() -> Iterator[dict[str, str]]:
+    """Start a server unless the environment names one; yield what the suite must know of it."""
+    if os.environ.get("DURABLE_TEST_DATABASE_URL"):
+        yield {}
+        return
+    with temporary_server() as server:
+        yield server.environment
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Yield a folder that is gone afterwards, even if a worker that is just dying still writes into it."""
+    folder = tempfile.mkdtemp(prefix="durable-test-")
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

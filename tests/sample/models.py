@@ -1,0 +1,27 @@
+"""Tables that the sample workflows write to."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Mark(models.Model):
+    """One effect of a step: `label` says whose, and there is no constraint, so that doubles would show."""
+
+    label = models.CharField(max_length=255, db_index=True)
+
+
+class Unique(models.Model):
+    """A label that may exist once."""
+
+    label = models.CharField(max_length=255, unique=True)
+
+
+class Parent(models.Model):
+    """The target of a deferred foreign key."""
+
+
+class Child(models.Model):
+    """A row whose foreign key is checked at COMMIT only."""
+
+    parent = models.ForeignKey(Parent, models.DO_NOTHING)

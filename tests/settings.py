@@ -1,0 +1,56 @@
+"""
+The settings of the suite, also for the worker processes that tests start.
+
+The database comes from the environment: see databases.py.
+"""
+
+from tests import databases
+
+SECRET_KEY = "only-for-tests"
+ALLOWED_HOSTS = ["testserver", "localhost"]
+DEBUG = False
+TEST_RUNNER = "tests.runner.SuiteRunner"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "durable_django",
+    "example_project.shop",
+    "tests.sample",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+ROOT_URLCONF = "tests.urls"
+STATIC_URL = "/static/"
+
+DATABASES = {"default": databases.from_environment()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# A zone with daylight saving: what mixes up local time and UTC shows.
+USE_TZ = True
+TIME_ZONE = "Europe/Berlin"
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
