@@ -40,12 +40,22 @@ def process_started_at(pid: int) -> str:
     Process numbers are used again; together with this they are unique for a boot. Source: proc(5), /proc/pid/stat,
     field 22. A zombie, dead but not yet waited for, counts as gone.
     """
+    fields = _stat(pid)
+    return "" if not fields or fields[0] in {"Z", "X"} else fields[19]
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process was stopped by a signal (SIGSTOP, SIGTSTP) and not continued; False if it cannot be seen."""
+    return _stat(pid)[:1] == ["T"]
+
+
+def _stat(pid: int) -> list[str]:
+    """Return the fields behind the name of the program, which may itself contain blanks and brackets."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return ""
-    fields = stat.rpartition(")")[2].split()
-    return "" if fields[0] in {"Z", "X"} else fields[19]
+        return []
+    return stat.rpartition(")")[2].split()
 
 
 def facts() -> dict[str, object]:

@@ -8,9 +8,11 @@ look-up, since decorators run before Django's apps are ready.
 from __future__ import annotations
 
 import difflib
+import inspect
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from django.apps import apps
@@ -39,6 +41,11 @@ class Registered:
         if not self._name:
             self._name = self.given_name or f"{_owner(self.func.__module__)}.{self.func.__qualname__}"
         return self._name
+
+    @cached_property
+    def signature(self) -> inspect.Signature:
+        """The parameters that a call of the function takes."""
+        return inspect.signature(self.func)
 
     @property
     def place(self) -> str:

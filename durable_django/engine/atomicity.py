@@ -190,7 +190,11 @@ def _extend_held_lease(call: Call) -> None:
 
 
 def rerun_later(call: Call, error: BaseException, reruns: int) -> None:
-    """Pause before a body that the database made fail is run again; longer each time."""
+    """
+    Pause before a body that the database made fail is run again, longer each time, and wait until it takes writes.
+
+    So only reruns with a working database count: one that is away for a minute makes no step fail.
+    """
     signals.step_rerun.send_robust(
         sender=call.run.workflow.name,
         workflow_id=call.run.workflow.pk,
@@ -198,7 +202,9 @@ def rerun_later(call: Call, error: BaseException, reruns: int) -> None:
         position=call.position,
         error=error,
     )
-    call.run.guard(faults.back_off, call.run.alias, call.run.owner, f"run step {call.spec.name}", error, reruns)
+    alias, owner = call.run.alias, call.run.owner
+    call.run.guard(faults.back_off, alias, owner, f"run step {call.spec.name}", error, reruns)
+    call.run.guard(faults.wait_until_writable, alias, owner)
 
 
 def _find(call: Call) -> Recorded | None:

@@ -8,12 +8,11 @@ One claimed attempt, from claim to outcome: the only room that catches interrupt
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from django.db import DatabaseError, connections, transaction
+from django.db import Error, connections, transaction
 
 from durable_django import signals
 from durable_django.base import payloads, registry
@@ -28,7 +27,7 @@ from durable_django.base.interrupts import (
     Suspended,
 )
 from durable_django.base.registry import Registered
-from durable_django.engine import context, faults
+from durable_django.engine import context, faults, wakeups
 from durable_django.engine.context import Run
 from durable_django.engine.ownership import Ownership
 from durable_django.exceptions import PayloadError, UnknownWorkflow, WorkflowFailed
@@ -47,6 +46,7 @@ def attempt(workflow: Workflow, owner: Ownership, alias: str) -> None:
     try:
         with context.running(run):
             settlement = _execute(run)
+        _end_manual_transaction(run)
         settlement()
     except Crashed:
         raise
@@ -76,6 +76,12 @@ def _execute(run: Run) -> Callable[[], None]:
     return partial(_settle_value, run, registered, value)
 
 
+def _end_manual_transaction(run: Run) -> None:
+    """Roll back what the body left open by set_autocommit(False): the outcome must not depend on its commit."""
+    if run.has_manual_transaction():
+        connections[run.alias].close()
+
+
 def _require_not_swallowed(run: Run) -> None:
     """Raise the interrupt again that user code caught: its `except BaseException` cannot keep the thread."""
     if run.interrupt is not None:
@@ -91,7 +97,7 @@ def _prepare(run: Run) -> tuple[Registered, tuple[Any, ...], dict[str, Any]]:
     try:
         registered = registry.workflows.get(workflow.name)
         args, kwargs = payloads.decode_call(workflow.arguments)
-        inspect.signature(registered.func).bind(*args, **kwargs)
+        registered.signature.bind(*args, **kwargs)
     except (UnknownWorkflow, PayloadError) as error:
         raise Diverged(error) from error
     except TypeError as error:
@@ -153,9 +159,10 @@ def _write(run: Run, what: str, write: Callable[[], bool]) -> bool:
 
 
 def _end_interrupted(run: Run, interrupt: Interrupt) -> None:
+    _end_manual_transaction(run)
     try:
         _ENDINGS[type(interrupt)](run, interrupt)
-    except (DatabaseError, Interrupt) as error:
+    except (Error, Interrupt) as error:
         # Nothing more can be written: the lease runs out, and a janitor puts the workflow back.
         _send(signals.workflow_let_go, run, reason=f"{type(interrupt).__name__}, then {error!r}")
 
@@ -165,12 +172,15 @@ def _end_suspended(run: Run, _interrupt: Interrupt) -> None:
 
 
 def _end_released(run: Run, _interrupt: Interrupt) -> None:
-    _write(run, "give a workflow back", run.workflow.release)
+    if _write(run, "give a workflow back", run.workflow.release):
+        wakeups.ring(run.alias)
     _send(signals.workflow_let_go, run, reason="the worker shuts down")
 
 
 def _end_let_go(run: Run, _interrupt: Interrupt) -> None:
-    faults.until_answered(run.alias, run.owner, "let go", run.workflow.let_go)
+    if faults.until_answered(run.alias, run.owner, "let go", run.workflow.let_go):
+        # It may have been resumed meanwhile, and only waited for this attempt.
+        wakeups.ring(run.alias)
     _send(signals.workflow_let_go, run, reason="paused, cancelled or past its deadline")
 
 

@@ -57,13 +57,18 @@ class Run:
                 where=f"in the thread that runs workflow {self.workflow.pk!r}",
                 advice="Steps of one workflow are numbered in the order of their calls, which threads do not keep.",
             )
-        if len(connections[self.alias].atomic_blocks) > self.depth:
+        if len(connections[self.alias].atomic_blocks) > self.depth or self.has_manual_transaction():
             raise InsideTransaction(
                 operation=operation,
                 reason="a rollback of the workflow's own block would undo the checkpoint but not the effect.",
                 advice="Move the block into the step, or make the step atomic: @step(atomic=True).",
             )
         self.guard(self.owner.require_going_on)
+
+    def has_manual_transaction(self) -> bool:
+        """Whether the workflow's own code has called set_autocommit(False) and has not undone it."""
+        connection = connections[self.alias]
+        return connection.connection is not None and not (connection.autocommit or connection.in_atomic_block)
 
     def guard(self, act: Any, *args: Any) -> Any:
         """Call something and remember the interrupt it raises, so that the unwinding code cannot go on past it."""

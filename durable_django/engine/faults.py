@@ -17,12 +17,14 @@ from django.db import DatabaseError, Error, InterfaceError, OperationalError, co
 from durable_django import signals
 from durable_django.base.interrupts import EngineFailed
 from durable_django.engine.ownership import Ownership
+from durable_django.models.worker import Worker
 
 T = TypeVar("T")
 
 _LONGEST_PAUSE_SECONDS = 2.0
 _LOST_CLASSES = ("08", "57P")
-_UNAVAILABLE = ("53", "25006", "58", "55P03", "57014", "XX")
+_UNAVAILABLE = ("53", "25006", "58", "XX")
+_TIMED_OUT = {"57014", "55P03"}
 
 
 class Fault(enum.Enum):
@@ -34,6 +36,7 @@ class Fault(enum.Enum):
     ROLLED_BACK = "rolled back by the database, the same again may succeed"
     LOST = "no verdict: the connection is gone"
     UNAVAILABLE = "the database cannot do it now"
+    TIMED_OUT = "a statement or lock took longer than a timeout that somebody set"
     PERMANENT = "the same again would fail the same way"
 
 
@@ -50,7 +53,11 @@ def classify(error: BaseException) -> Fault:
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether the error says nothing about the work itself: the database was away, busy or had to choose a victim."""
+    """
+    Whether the error says nothing about the work itself: the database was away, busy or had to choose a victim.
+
+    A timeout of the user's own does say something; to the engine's statements it is as good as unavailable.
+    """
     return isinstance(error, Error) and classify(error) in {Fault.ROLLED_BACK, Fault.LOST, Fault.UNAVAILABLE}
 
 
@@ -58,8 +65,10 @@ def _classify_sqlstate(state: str) -> Fault:
     if state in {"40001", "40P01"}:
         return Fault.ROLLED_BACK
     # 25P03: the server ended the transaction of a session that was idle in it for too long, and the session with it.
-    if state == "25P03" or (state.startswith(_LOST_CLASSES) and state != "57014"):
+    if state == "25P03" or state.startswith(_LOST_CLASSES):
         return Fault.LOST
+    if state in _TIMED_OUT:
+        return Fault.TIMED_OUT
     if state.startswith(_UNAVAILABLE):
         return Fault.UNAVAILABLE
     by_state = {"23502": Fault.REFUSED, "23505": Fault.TAKEN}
@@ -79,7 +88,7 @@ def _classify_sqlite(error: sqlite3.Error) -> Fault:
         sqlite3.SQLITE_CONSTRAINT: Fault.CONSTRAINT,
         sqlite3.SQLITE_BUSY: Fault.ROLLED_BACK,
         sqlite3.SQLITE_LOCKED: Fault.ROLLED_BACK,
-        sqlite3.SQLITE_INTERRUPT: Fault.ROLLED_BACK,
+        sqlite3.SQLITE_INTERRUPT: Fault.TIMED_OUT,
         sqlite3.SQLITE_FULL: Fault.UNAVAILABLE,
         sqlite3.SQLITE_IOERR: Fault.UNAVAILABLE,
         sqlite3.SQLITE_CANTOPEN: Fault.UNAVAILABLE,
@@ -116,7 +125,7 @@ def until_answered(alias: str, owner: Ownership, what: str, act: Callable[[], T]
 
 def back_off(alias: str, owner: Ownership, what: str, error: BaseException, tries: int) -> None:
     """Pause before the next try, longer each time, with jitter. Raises LeaseLost when the lease has passed."""
-    close_if_broken(alias)
+    close_broken(alias)
     delay = min(0.05 * 2 ** min(tries - 1, 8), _LONGEST_PAUSE_SECONDS) * (0.5 + random.random())  # noqa: S311
     signals.database_away.send_robust(sender=None, what=what, error=error, delay_seconds=delay)
     owner.require_lease()
@@ -124,9 +133,20 @@ def back_off(alias: str, owner: Ownership, what: str, error: BaseException, trie
     owner.require_lease()
 
 
-def close_if_broken(alias: str) -> None:
-    """Close this thread's connection if it no longer works, so that the next query opens another."""
-    connection = connections[alias]
-    if not connection.in_atomic_block:
-        connection.errors_occurred = True
-        connection.close_if_unusable_or_obsolete()
+def wait_until_writable(alias: str, owner: Ownership) -> None:
+    """
+    Wait until the database takes writes again: it may be away, full, or a standby that was promoted too early.
+
+    Raises as until_answered() does. Inside a transaction, as in a TestCase, nothing is tried.
+    """
+    if not connections[alias].in_atomic_block:
+        rows = Worker.objects.using(alias)
+        until_answered(alias, owner, "write again", lambda: rows.touch(owner.worker_id))
+
+
+def close_broken(alias: str) -> None:
+    """Close those of this thread's connections that no longer work, so that the next query opens others."""
+    connections[alias].errors_occurred = True
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()

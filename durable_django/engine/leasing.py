@@ -24,7 +24,7 @@ def register(alias: str, **facts: Any) -> Ownership:
 def beat(owner: Ownership, alias: str) -> bool:
     """Extend the lease. Whether it still stood; if not, it is lost for good and the process must register anew."""
     asked_at = clock.elapsed_seconds()
-    if Worker.objects.using(alias).extend(owner.worker_id, owner.lease_seconds):
+    if Worker.objects.using(alias).extend(owner.worker_id, owner.lease_seconds, is_draining=owner.draining.is_set()):
         owner.extend_from(asked_at)
         return True
     owner.lose()

@@ -7,7 +7,6 @@ IntegrityError and never opens a savepoint.
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 from collections.abc import Sequence
@@ -89,12 +88,13 @@ def start_many(
 
 
 def _encode(registered: Registered, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """Return the arguments as text, each in the place the signature gives it: start(7) and start(order=7) are one."""
     try:
-        inspect.signature(registered.func).bind(*args, **kwargs)
+        bound = registered.signature.bind(*args, **kwargs)
     except TypeError as error:
-        message = f"{registered.name}{inspect.signature(registered.func)} does not take these arguments: {error}."
+        message = f"{registered.name}{registered.signature} does not take these arguments: {error}."
         raise TypeError(message) from None
-    return payloads.encode_call(args, kwargs)
+    return payloads.encode_call(bound.args, bound.kwargs)
 
 
 def _statement(options: StartOptions, worker: str) -> Statement:

@@ -30,7 +30,11 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
         """Insert the row of a process that begins; its lease runs from now."""
         return self.create(id=worker_id, lease_expires_at=Later(lease_seconds), **facts)
 
-    def extend(self, worker_id: str, lease_seconds: float) -> bool:
+    def touch(self, worker_id: str) -> None:
+        """Note that the process was heard of, which shows that the database takes writes; the lease stays."""
+        self.filter(pk=worker_id).update(heartbeat_at=Now())
+
+    def extend(self, worker_id: str, lease_seconds: float, *, is_draining: bool) -> bool:
         """
         Extend the lease of a living worker by a heartbeat.
 
@@ -38,7 +42,8 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
         process must let go of everything and begin again under another id.
         """
         mine = self.filter(pk=worker_id, lease_expires_at__gt=Now())
-        return bool(mine.update(lease_expires_at=Later(lease_seconds), heartbeat_at=Now()))
+        changes = {"lease_expires_at": Later(lease_seconds), "heartbeat_at": Now(), "is_draining": is_draining}
+        return bool(mine.update(**changes))
 
     def extend_held(self, worker_id: str, lease_seconds: float) -> None:
         """Extend the lease from within a write transaction on SQLite: nobody can have taken over meanwhile."""
@@ -47,10 +52,6 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
     def expire(self) -> int:
         """End the lease of processes that are known to be gone. Return how many still had one."""
         return self.filter(lease_expires_at__gt=Now()).update(lease_expires_at=Now())
-
-    def set_draining(self) -> int:
-        """Mark workers that claim nothing more."""
-        return self.update(is_draining=True)
 
     def forget(self, *, after_seconds: float) -> int:
         """Remove the rows of workers dead for so long. Workflows keep the id as text; nothing refers to the row."""

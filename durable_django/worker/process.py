@@ -18,7 +18,8 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from durable_django import signals
 from durable_django.base import clock, registry
-from durable_django.engine import context
+from durable_django.engine import context, faults
+from durable_django.engine.faults import Fault
 from durable_django.worker import boot, exits, reload
 from durable_django.worker.heartbeat import Heartbeat
 from durable_django.worker.janitor import Janitor
@@ -69,12 +70,20 @@ class WorkerProcess:
             try:
                 self._boot()
             except (DatabaseError, InterfaceError) as error:
+                if faults.classify(error) is Fault.PERMANENT:
+                    self._refuse(error)
+                    return
                 signals.database_away.send_robust(sender=None, what="boot", error=error, delay_seconds=delay)
                 connections[self.alias].close()
                 self.wake.wait(delay)
                 delay = min(delay * 2, 2.0)
             else:
                 return
+
+    def _refuse(self, error: BaseException) -> None:
+        """End with the reason: a table or a right is missing, which waiting does not mend."""
+        signals.worker_failed.send_robust(sender=None, worker_id="", what="booting", error=error)
+        self.stop_signals, self.exit_code, self.reason = 1, exits.MISCONFIGURED, f"it cannot boot: {error}"
 
     def _boot(self) -> None:
         boot.sync_queues(self.alias)

@@ -20,6 +20,7 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from durable_django import signals
 from durable_django.base import clock, hosts
+from durable_django.conf import durable_settings
 from durable_django.engine import context
 from durable_django.models.worker import Worker
 from durable_django.worker import exits
@@ -41,7 +42,11 @@ def run_child(environment: Mapping[str, str]) -> int:
 
 @dataclass
 class Child:
-    """One place for a worker process, and the process in it."""
+    """
+    One place for a worker process, and the process in it.
+
+    stopped_at  since when it is seen stopped by SIGSTOP; None while it runs
+    """
 
     process: subprocess.Popen[bytes] | None = None
     lifeline: int = -1
@@ -49,11 +54,19 @@ class Child:
     start_at: float = 0.0
     failures: int = 0
     code: int | None = None
+    stopped_at: float | None = None
 
     @property
     def has_ended(self) -> bool:
         """Whether it ended by itself and is not to be replaced."""
         return self.code is not None
+
+
+def _code_of(code: int) -> int:
+    """Return the exit code that a child's stands for; one that a first TERM still killed had not begun to claim."""
+    if code == -signal.SIGTERM:
+        return exits.DRAINED
+    return exits.CUT_SHORT if code < 0 else code
 
 
 class Supervisor:
@@ -90,8 +103,26 @@ class Supervisor:
         for child in self.children:
             if child.process is not None and child.process.poll() is not None:
                 self._bury(child)
+            if child.process is not None:
+                self._kill_if_frozen(child, child.process)
             if child.process is None and not child.has_ended:
                 self._start_when_due(child)
+
+    @staticmethod
+    def _kill_if_frozen(child: Child, process: subprocess.Popen[bytes]) -> None:
+        """
+        Kill a child that has been stopped for longer than its lease: it owns nothing any more.
+
+        PostgreSQL would end its open transaction by itself; on SQLite it may hold the write lock, which only its end
+        gives back.
+        """
+        if not hosts.is_stopped(process.pid):
+            child.stopped_at = None
+            return
+        now = clock.elapsed_seconds()
+        child.stopped_at = now if child.stopped_at is None else child.stopped_at
+        if now - child.stopped_at > durable_settings.LEASE_SECONDS:
+            process.kill()
 
     def _seconds_to_wait(self) -> float:
         now = clock.elapsed_seconds()
@@ -121,7 +152,10 @@ class Supervisor:
             process_group=0,
         )
         os.close(reader)
-        child.started_at = clock.elapsed_seconds()
+        child.started_at, child.stopped_at = clock.elapsed_seconds(), None
+        if self.stop_signals:
+            # The signal came while the child was being made, and has not reached it.
+            child.process.send_signal(signal.SIGTERM)
 
     def _bury(self, child: Child) -> None:
         """Expire the lease of a child that has ended, and decide whether another takes its place."""
@@ -130,8 +164,11 @@ class Supervisor:
         os.close(child.lifeline)
         code = process.returncode
         self._expire_lease(process.pid)
+        if code == exits.MISCONFIGURED:
+            child.code = exits.REFUSED
+            return
         if self.stop_signals or code == exits.DRAINED:
-            child.code = exits.CUT_SHORT if code < 0 else code
+            child.code = _code_of(code)
             return
         was_healthy = clock.elapsed_seconds() - child.started_at >= _HEALTHY_SECONDS
         child.failures = 0 if was_healthy or code == exits.RELOAD else child.failures + 1
