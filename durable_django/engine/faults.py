@@ -17,6 +17,7 @@ from django.db import DatabaseError, Error, InterfaceError, OperationalError, co
 from durable_django import signals
 from durable_django.base.interrupts import EngineFailed
 from durable_django.engine.ownership import Ownership
+from durable_django.models.compiled import SESSION_CHANGED
 from durable_django.models.worker import Worker
 
 T = TypeVar("T")
@@ -62,7 +63,7 @@ def is_passing(error: BaseException) -> bool:
 
 
 def _classify_sqlstate(state: str) -> Fault:
-    if state in {"40001", "40P01"}:
+    if state in {"40001", "40P01", *SESSION_CHANGED}:
         return Fault.ROLLED_BACK
     # 25P03: the server ended the transaction of a session that was idle in it for too long, and the session with it.
     if state == "25P03" or state.startswith(_LOST_CLASSES):

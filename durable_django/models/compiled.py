@@ -2,7 +2,9 @@
 Statements of the hot path, compiled by the ORM once and executed many times.
 
 Compiling an INSERT or UPDATE takes Django several times as long as PostgreSQL needs to execute it. A `Statement` is
-built from ordinary ORM queries whose values are `Slot`s; executing it only fills the slots.
+built from ordinary ORM queries whose values are `Slot`s; executing it only fills the slots. On PostgreSQL it is also
+prepared in the server (psycopg does so from the fifth time on in one connection): parsing and planning the fence took
+as long again as executing it.
 """
 
 from __future__ import annotations
@@ -10,11 +12,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from django.db import connections, models
+from django.db import DatabaseError, connections, models
 from django.db.models.constants import OnConflict
 from django.db.models.sql import InsertQuery, Query, UpdateQuery
 
 from durable_django.base import clock
+
+#: psycopg's own default; Django turns preparing off.
+_PREPARED_FROM = 5
+#: A prepared statement is gone, or is there already: the session is not the one it was prepared in.
+SESSION_CHANGED = ("26000", "42P05")
+_shared_sessions: set[str] = set()
 
 
 class Slot(models.Expression):
@@ -48,14 +56,58 @@ class Statement:
             compiled = self._compiled[key] = self._compile(alias)
         sql, template = compiled
         params = [values[item.name] if type(item) is Slot else item for item in template]
-        with connections[alias].cursor() as cursor:
-            cursor.execute(sql, params)
-            return int(cursor.rowcount)
+        try:
+            return _execute(alias, sql, params)
+        except DatabaseError as error:
+            if getattr(error.__cause__, "sqlstate", None) not in SESSION_CHANGED:
+                raise
+            _shared_sessions.add(alias)
+            if connections[alias].in_atomic_block:
+                raise
+            return _execute(alias, sql, params)
 
     def _compile(self, alias: str) -> tuple[str, tuple[Any, ...]]:
         compiled = self._build(alias).get_compiler(using=alias).as_sql()
         sql, params = compiled[0] if isinstance(compiled, list) else compiled
         return str(sql), tuple(params)
+
+
+def _execute(alias: str, sql: str, params: list[Any]) -> int:
+    connection = connections[alias]
+    with _preparing_cursor(connection) if _may_prepare(connection) else connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return int(cursor.rowcount)
+
+
+def _may_prepare(connection: Any) -> bool:
+    """
+    Whether statements can be kept prepared in the session.
+
+    Not where the project says that sessions are shared (DISABLE_SERVER_SIDE_CURSORS, as behind pgbouncer in
+    transaction mode), where they turned out to be, or where it binds parameters in the server by itself.
+    """
+    settings = connection.settings_dict
+    return (
+        connection.vendor == "postgresql"
+        and connection.alias not in _shared_sessions
+        and not settings.get("DISABLE_SERVER_SIDE_CURSORS")
+        and not settings.get("OPTIONS", {}).get("server_side_binding")
+    )
+
+
+def _preparing_cursor(connection: Any) -> Any:
+    """
+    Return a cursor under which psycopg prepares what it executes often; Django's own never does.
+
+    It is wrapped as Django wraps its own, so that query logs, wrappers and error classes are the same.
+    """
+    connection.ensure_connection()
+    session = connection.connection
+    if session.prepare_threshold is None:
+        session.prepare_threshold = _PREPARED_FROM
+    with connection.wrap_database_errors:
+        cursor = connection.Database.Cursor(session)
+    return connection.make_debug_cursor(cursor) if connection.queries_logged else connection.make_cursor(cursor)
 
 
 def insert_query(model: type[models.Model], columns: Mapping[str, Any], *, ignore_conflicts: bool = False) -> Query:
