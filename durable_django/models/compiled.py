@@ -10,7 +10,7 @@ as long again as executing it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from django.db import DatabaseError, connections, models
 from django.db.models.constants import OnConflict
@@ -36,6 +36,15 @@ class Slot(models.Expression):
         return "%s", [self]
 
 
+class _Compiled(NamedTuple):
+    """The text of a statement, its parameters with Slots among them, and for a SELECT how its columns are read."""
+
+    sql: str
+    template: tuple[Any, ...]
+    compiler: Any = None
+    converters: Any = None
+
+
 class Statement:
     """
     One statement, compiled for each database on first use.
@@ -46,37 +55,54 @@ class Statement:
 
     def __init__(self, build: Callable[[str], Query]) -> None:
         self._build = build
-        self._compiled: dict[tuple[str, float], tuple[str, tuple[Any, ...]]] = {}
+        self._compiled: dict[tuple[str, float], _Compiled] = {}
 
     def execute(self, alias: str, values: Mapping[str, Any]) -> int:
         """Run it and return the number of rows it touched. Values must be what the driver takes as it is."""
-        key = (alias, clock.shift_seconds())
-        compiled = self._compiled.get(key)
-        if compiled is None:
-            compiled = self._compiled[key] = self._compile(alias)
-        sql, template = compiled
-        params = [values[item.name] if type(item) is Slot else item for item in template]
+        return int(self._run(alias, self._compiled_for(alias), values, lambda cursor: cursor.rowcount))
+
+    def fetch(self, alias: str, values: Mapping[str, Any]) -> list[Any]:
+        """Run a SELECT and return its rows, each column as the ORM would give it back."""
+        compiled = self._compiled_for(alias)
+        rows = self._run(alias, compiled, values, lambda cursor: cursor.fetchall())
+        if compiled.converters:
+            return list(compiled.compiler.apply_converters(rows, compiled.converters))
+        return list(rows)
+
+    def _run(self, alias: str, compiled: _Compiled, values: Mapping[str, Any], read: Callable[[Any], Any]) -> Any:
+        params = [values[item.name] if type(item) is Slot else item for item in compiled.template]
         try:
-            return _execute(alias, sql, params)
+            return _execute(alias, compiled.sql, params, read)
         except DatabaseError as error:
             if getattr(error.__cause__, "sqlstate", None) not in SESSION_CHANGED:
                 raise
             _shared_sessions.add(alias)
             if connections[alias].in_atomic_block:
                 raise
-            return _execute(alias, sql, params)
+            return _execute(alias, compiled.sql, params, read)
 
-    def _compile(self, alias: str) -> tuple[str, tuple[Any, ...]]:
-        compiled = self._build(alias).get_compiler(using=alias).as_sql()
-        sql, params = compiled[0] if isinstance(compiled, list) else compiled
-        return str(sql), tuple(params)
+    def _compiled_for(self, alias: str) -> _Compiled:
+        key = (alias, clock.shift_seconds())
+        compiled = self._compiled.get(key)
+        if compiled is None:
+            compiled = self._compiled[key] = self._compile(alias)
+        return compiled
+
+    def _compile(self, alias: str) -> _Compiled:
+        compiler: Any = self._build(alias).get_compiler(using=alias)
+        found = compiler.as_sql()
+        # An INSERT is a list of statements, here always of one.
+        sql, params = found[0] if isinstance(found, list) else found
+        columns = getattr(compiler, "select", None)
+        converters = compiler.get_converters([column for column, *_rest in columns]) if columns else None
+        return _Compiled(str(sql), tuple(params), compiler, converters)
 
 
-def _execute(alias: str, sql: str, params: list[Any]) -> int:
+def _execute(alias: str, sql: str, params: list[Any], read: Callable[[Any], Any]) -> Any:
     connection = connections[alias]
     with _preparing_cursor(connection) if _may_prepare(connection) else connection.cursor() as cursor:
         cursor.execute(sql, params)
-        return int(cursor.rowcount)
+        return read(cursor)
 
 
 def _may_prepare(connection: Any) -> bool:

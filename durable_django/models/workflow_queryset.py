@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models, transaction
 from django.db.models import Case, Exists, F, OuterRef, Value, When
-from django.db.models.functions import Coalesce
 
 from durable_django.base.clock import Later, Now, SecondsUntil
+from durable_django.models import claims
 from durable_django.models.fields import Literal
 from durable_django.models.recovery import SUSPECT_RECOVERIES, Recovery, recover
 from durable_django.models.status import Status
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Rows that one verb changes in one transaction; a longer one would hold its locks for too long.
 BATCH = 500
+#: A claim is in the hands of its worker a moment after it was committed.
+_STRAY_SECONDS = 2.0
 
 
 class WorkflowQuerySet(models.QuerySet["Workflow"]):
@@ -52,7 +54,7 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
         """Those that ended with an error."""
         return self.filter(status=Status.FAILED)
 
-    def runnable(self, queue: str | OuterRef) -> Self:
+    def runnable(self, queue: str | models.Expression | F) -> Self:
         """Those that a worker may claim now, in the order of their turn (index durable_workflow_runnable)."""
         ready = self.filter(queue=queue, status=Literal("queued"), run_after__isnull=True, worker__isnull=True)
         return ready.order_by(F("priority").desc(), "line")
@@ -69,6 +71,11 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
         """Those held by a worker that is gone or whose lease has passed (index durable_workflow_owned)."""
         living = Worker.objects.using(self.db).alive().filter(pk=OuterRef("worker"))
         return self.filter(~Exists(living), worker__isnull=False)
+
+    def strays(self, worker_id: str, held: Collection[str]) -> Self:
+        """Those that a living worker has in the database but not in its hands, for some seconds already."""
+        mine = self.filter(worker=worker_id, claimed_at__lt=Later(-_STRAY_SECONDS))
+        return mine.exclude(pk__in=list(held))
 
     def overdue(self) -> Self:
         """Live ones past their deadline; a pause stops the deadline (index durable_workflow_deadline)."""
@@ -141,30 +148,28 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
         name the worker does not know are put aside for 30 seconds, so that they stand before nobody. One that is
         suspected of killing its worker is not taken here: see claim_suspect().
         """
-        with transaction.atomic(using=self.db):
-            ready = self.runnable(queue).filter(recoveries__lt=SUSPECT_RECOVERIES)
-            found = list(ready.select_for_update(skip_locked=True, no_key=True)[:limit])
-            known = [workflow for workflow in found if workflow.name in names]
-            if len(known) < len(found):
-                self._put_aside(queue, names)
-            return self._give(known, worker_id)
+        return claims.claim(self.db, worker_id, queue, limit, names)
 
     def claim_suspect(self, worker_id: str, queue: str, *, names: Collection[str]) -> list[Workflow]:
         """Give one workflow that may have killed its workers to a worker that will run nothing else beside it."""
         with transaction.atomic(using=self.db):
             ready = self.runnable(queue).suspects().filter(name__in=names)
-            return self._give(list(ready.select_for_update(skip_locked=True, no_key=True)[:1]), worker_id)
+            return claims.give(self.db, list(ready.select_for_update(skip_locked=True, no_key=True)[:1]), worker_id)
 
     def claim_one(self, workflow_id: str, worker_id: str) -> list[Workflow]:
         """Give one workflow, if it is due and nobody has it, to the thread that waits for it."""
         with transaction.atomic(using=self.db):
             rows = self.filter(pk=workflow_id, worker__isnull=True, status__in=(Status.QUEUED, Status.WAITING))
             ready = rows.exclude(run_after__gt=Now()).exclude(status=Status.WAITING, run_after__isnull=True)
-            return self._give(list(ready.select_for_update(skip_locked=True, no_key=True)), worker_id)
+            return claims.give(self.db, list(ready.select_for_update(skip_locked=True, no_key=True)), worker_id)
 
     def suspects(self) -> Self:
         """Those that lost several workers in a row (index durable_workflow_suspect)."""
         return self.filter(recoveries__gte=Literal(SUSPECT_RECOVERIES))
+
+    def unsuspected(self) -> Self:
+        """Those that have not lost several workers in a row."""
+        return self.filter(recoveries__lt=Literal(SUSPECT_RECOVERIES))
 
     def promote(self, limit: int = BATCH) -> int:
         """Make due workflows runnable, a bounded batch; return how many. SKIP LOCKED: workers share the work."""
@@ -200,40 +205,9 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
         """Put the workflows of lost workers back in their queues. See models/recovery.py."""
         return recover(self.orphaned(), limit)
 
-    def _give(self, workflows: list[Workflow], worker_id: str) -> list[Workflow]:
-        if not workflows:
-            return []
-        self.filter(pk__in=[workflow.pk for workflow in workflows]).update(
-            status=Status.RUNNING,
-            worker=worker_id,
-            attempt=F("attempt") + 1,
-            claimed_at=Now(),
-            started_at=Coalesce("started_at", Now()),
-            run_after=None,
-            waiting_for="",
-            reason="",
-            deadline=Case(
-                When(deadline__isnull=True, timeout_seconds__isnull=False, then=Later(F("timeout_seconds"))),
-                default=F("deadline"),
-            ),
-        )
-        for workflow in workflows:
-            workflow.status, workflow.worker = Status.RUNNING, worker_id
-            workflow.attempt += 1
-        self._read_deadlines(workflows)
-        return workflows
-
-    def _read_deadlines(self, workflows: list[Workflow]) -> None:
-        """Read back the deadlines that the database has just set; no query if no workflow has a timeout."""
-        timed = [workflow.pk for workflow in workflows if workflow.timeout_seconds is not None]
-        deadlines = dict(self.filter(pk__in=timed).values_list("pk", "deadline")) if timed else {}
-        for workflow in workflows:
-            workflow.deadline = deadlines.get(workflow.pk, workflow.deadline)
-
-    def _put_aside(self, queue: str, names: Collection[str]) -> None:
-        unknown = self.runnable(queue).exclude(name__in=names)
-        ids = list(unknown.select_for_update(skip_locked=True, no_key=True).values_list("pk", flat=True)[: 2 * BATCH])
-        self.filter(pk__in=ids).update(run_after=Later(30), waiting_for="code")
+    def recover_strays(self, worker_id: str, held: Collection[str]) -> Recovery:
+        """Put back what a worker holds without running it."""
+        return recover(self.strays(worker_id, held), BATCH)
 
 
 def paused(reason: str) -> dict[str, Any]:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Subquery
+from django.db.models.sql import Query
 
 from durable_django.base.clock import SecondsUntil
+from durable_django.models.compiled import Statement
 from durable_django.models.queue import Queue
-from durable_django.models.recovery import SUSPECT_RECOVERIES
 from durable_django.models.workflow import Workflow
 
 
@@ -46,18 +47,7 @@ def look(alias: str, only: Sequence[str]) -> Look:
 
     only  the queues to claim from; empty for all
     """
-    workflows = Workflow.objects.using(alias)
-    ready = workflows.runnable(OuterRef("name")).order_by()
-    rows = Queue.objects.using(alias).values_list(
-        "name",
-        "is_paused",
-        Exists(ready.filter(recoveries__lt=SUSPECT_RECOVERIES)),
-        Exists(ready.suspects()),
-        Subquery(workflows.timed().values_list(SecondsUntil("run_after"))[:1]),
-        Exists(workflows.orphaned()),
-        Exists(workflows.overdue()),
-    )
-    found = list(rows)
+    found = _LOOK.fetch(alias, {})
     if not found:
         return Look()
     served = [row for row in found if not row[1] and (not only or row[0] in only)]
@@ -69,3 +59,21 @@ def look(alias: str, only: Sequence[str]) -> Look:
         has_orphans=has_orphans,
         has_overdue=has_overdue,
     )
+
+
+def _query(alias: str) -> Query:
+    workflows = Workflow.objects.using(alias)
+    ready = workflows.runnable(OuterRef("name")).order_by()
+    rows = Queue.objects.using(alias).values_list(
+        "name",
+        "is_paused",
+        Exists(ready.unsuspected()),
+        Exists(ready.suspects()),
+        Subquery(workflows.timed().values_list(SecondsUntil("run_after"))[:1]),
+        Exists(workflows.orphaned()),
+        Exists(workflows.overdue()),
+    )
+    return rows.query
+
+
+_LOOK = Statement(_query)
