@@ -18,6 +18,7 @@ from durable_django.base import clock
 from durable_django.conf import durable_settings
 from durable_django.engine import leasing
 from durable_django.engine.ownership import Ownership
+from durable_django.engine.strays import Strays
 
 
 class Presence:
@@ -28,6 +29,7 @@ class Presence:
         self.pid = os.getpid()
         self.owner = leasing.register(alias, name="plain calls")
         self.calls = 0
+        self.strays = Strays(alias)
         self.last_used_at = clock.elapsed_seconds()
         threading.Thread(target=self._beat, name="durable-presence", daemon=True).start()
 
@@ -52,6 +54,7 @@ class Presence:
     def _beat_once(self) -> None:
         try:
             leasing.beat(self.owner, self.alias)
+            self.strays.put_back_when_due(self.owner)
         except (DatabaseError, InterfaceError) as error:
             signals.database_away.send_robust(sender=None, what="send a heartbeat", error=error, delay_seconds=0)
             connections[self.alias].close()
@@ -74,6 +77,10 @@ def present(alias: str) -> Iterator[Ownership]:
     presence = _enter(alias)
     try:
         yield presence.owner
+    except (DatabaseError, InterfaceError):
+        # What it inserted or claimed in vain may have been committed all the same.
+        presence.owner.has_strays.set()
+        raise
     finally:
         with _lock:
             presence.calls -= 1

@@ -42,6 +42,7 @@ def attempt(workflow: Workflow, owner: Ownership, alias: str) -> None:
     Raises KeyboardInterrupt if user code raised it (the workflow is given back first), and Crashed in tests.
     """
     run = Run(workflow, owner, alias, depth=len(connections[alias].atomic_blocks))
+    owner.held.add(workflow.pk)
     _send(signals.workflow_started, run)
     try:
         with context.running(run):
@@ -52,6 +53,8 @@ def attempt(workflow: Workflow, owner: Ownership, alias: str) -> None:
         raise
     except Interrupt as interrupt:
         _end_interrupted(run, interrupt)
+    finally:
+        owner.held.discard(workflow.pk)
 
 
 def _execute(run: Run) -> Callable[[], None]:
@@ -163,7 +166,8 @@ def _end_interrupted(run: Run, interrupt: Interrupt) -> None:
     try:
         _ENDINGS[type(interrupt)](run, interrupt)
     except (Error, Interrupt) as error:
-        # Nothing more can be written: the lease runs out, and a janitor puts the workflow back.
+        # Nothing more can be written now: the workflow is put back as a stray, or when the lease has run out.
+        run.owner.has_strays.set()
         _send(signals.workflow_let_go, run, reason=f"{type(interrupt).__name__}, then {error!r}")
 
 

@@ -65,6 +65,9 @@ class Ownership:
 
     worker_id      the id in the Worker row and in each Workflow row that it holds
     lease_seconds  how long one heartbeat is good for; infinite where nobody can take over (tests)
+    held           ids of the workflows that this process runs or is about to run
+    has_strays     set when the database may say that it holds more than that: a claim whose COMMIT got no answer, an
+                   attempt that could not write how it ended. While the process lives no janitor would take them away
 
     A process that was frozen, or cut off from the database, finds by its own clock that its lease has passed before
     the database lets others take over; every step start asks that clock, without a query.
@@ -74,6 +77,8 @@ class Ownership:
         self.worker_id = worker_id
         self.lease_seconds = lease_seconds
         self.draining = threading.Event()
+        self.held: set[str] = set()
+        self.has_strays = threading.Event()
         self.timeouts = StepTimeouts()
         self._expires_at = math.inf if math.isinf(lease_seconds) else self.expiry_from(clock.elapsed_seconds())
         self._held = 0

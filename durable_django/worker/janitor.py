@@ -8,6 +8,8 @@ from durable_django import signals
 from durable_django.base import clock, hosts, registry
 from durable_django.conf import durable_settings
 from durable_django.engine import wakeups
+from durable_django.engine.ownership import Ownership
+from durable_django.engine.strays import Strays
 from durable_django.models.recovery import Recovery
 from durable_django.models.worker import Worker
 from durable_django.models.workflow import Workflow
@@ -28,10 +30,11 @@ class Janitor:
         self._neighbours: list[tuple[str, int, str]] = []
         self._neighbours_read_at = -_NEIGHBOURS_SECONDS
         self._code_read_at = -_CODE_SECONDS
+        self._strays = Strays(alias)
 
-    def tidy(self, found: Look) -> int:
+    def tidy(self, found: Look, owner: Ownership) -> int:
         """Do what the look has shown to be necessary. Return how many workflows became runnable or ended."""
-        changed = self._expire_gone_neighbours()
+        changed = self._expire_gone_neighbours() + self._strays.put_back_when_due(owner)
         if found.has_orphans or changed:
             changed += self.recover().total
         if found.has_overdue:

@@ -92,7 +92,7 @@ class Loop:
         self._rung.clear()
         self._looked_at = clock.elapsed_seconds()
         found = look(self.alias, self.options.queues)
-        changed = self.janitor.tidy(found)
+        changed = self.janitor.tidy(found, self.heartbeat.owner)
         if found.is_timer_due:
             changed += Workflow.objects.using(self.alias).promote()
         self._claim_suspect(found)
@@ -145,6 +145,7 @@ class Loop:
 
     def _rest(self, error: BaseException) -> float:
         self._failures += 1
+        self.heartbeat.owner.has_strays.set()
         self._hot.clear()
         self._rung.set()
         if isinstance(error, DatabaseError) and faults.classify(error) is Fault.PERMANENT:

@@ -51,6 +51,7 @@ class Pool:
 
     def take(self, workflows: Sequence[Workflow], owner: Ownership) -> None:
         """Run these workflows; at most `free` of them."""
+        owner.held.update(workflow.pk for workflow in workflows)
         with self._lock:
             self._busy += len(workflows)
         for workflow in workflows:
@@ -58,6 +59,7 @@ class Pool:
 
     def take_alone(self, workflow: Workflow, owner: Ownership) -> None:
         """Run one workflow as soon as everything else has ended, and nothing beside it."""
+        owner.held.add(workflow.pk)
         with self._lock:
             self._alone = (workflow, owner)
         self._start_alone_if_idle()
@@ -83,7 +85,8 @@ class Pool:
         except KeyboardInterrupt:
             self.on_interrupt()
         except BaseException as error:  # noqa: BLE001 - one workflow must not end the thread of others
-            # An error of the engine itself. The row stays with this worker until it is given back by its lease.
+            # An error of the engine itself.
+            owner.has_strays.set()
             signals.worker_failed.send_robust(
                 sender=None, worker_id=owner.worker_id, what=f"running workflow {workflow.pk}", error=error
             )
