@@ -10,6 +10,11 @@ import logging
 from typing import Any
 
 from durable_django import signals
+from durable_django.base import clock
+
+_AWAY_SECONDS = 5.0
+_away_logged_at = -_AWAY_SECONDS
+_away_skipped = 0
 
 _workflow = logging.getLogger("durable_django.workflow")
 _step = logging.getLogger("durable_django.step")
@@ -128,11 +133,19 @@ def _step_rerun(**facts: Any) -> None:
 
 
 def _database_away(**facts: Any) -> None:
+    """Every thread that needs the database says so at every try: one record in five seconds is enough."""
+    global _away_logged_at, _away_skipped  # noqa: PLW0603 - what was said last
+    _away_skipped += 1
+    now = clock.elapsed_seconds()
+    if now - _away_logged_at < _AWAY_SECONDS:
+        return
+    times, _away_skipped, _away_logged_at = _away_skipped, 0, now
     _worker.warning(
-        "The database does not answer (%s): %s. Tried again in %.1f s",
+        "The database does not answer (%s): %s. Tried again in %.1f s (%d such tries since the last record)",
         facts["what"],
         _safe(facts["error"]),
         facts["delay_seconds"],
+        times,
         extra=_extra(facts),
     )
 
