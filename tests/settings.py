@@ -1,8 +1,13 @@
 """
 The settings of the suite, also for the worker processes that tests start.
 
-The database comes from the environment: see databases.py.
+The database comes from the environment: see databases.py. So do the settings of workers with a short lease:
+
+DURABLE_TEST_SETTINGS  the value of DURABLE_DJANGO, as JSON
 """
+
+import json
+import os
 
 from tests import databases
 
@@ -47,6 +52,7 @@ ROOT_URLCONF = "tests.urls"
 STATIC_URL = "/static/"
 
 DATABASES = {"default": databases.from_environment()}
+DURABLE_DJANGO = json.loads(os.environ.get("DURABLE_TEST_SETTINGS", "{}"))
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # A zone with daylight saving: what mixes up local time and UTC shows.

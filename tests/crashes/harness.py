@@ -1,0 +1,207 @@
+"""Worker processes that a test starts, hurts and reaps; conditions it waits for."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from django.db import connection, connections
+from django.test import TransactionTestCase
+
+from durable_django.models import Worker, Workflow
+from tests.sample import flags
+from tests.sample.models import Mark
+
+#: A condition that is not met by then never will be.
+LIMIT_SECONDS = 60.0
+#: A lease that tests can wait for, with beats often enough for a machine under load.
+SHORT_LEASE = {"LEASE_SECONDS": 2, "HEARTBEAT_SECONDS": 0.5, "POLL_SECONDS": 0.2}
+
+
+class WorkerUnderTest:
+    """A supervisor with its children, started by `python -m django worker`."""
+
+    def __init__(self, log: Path, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
+        self.log = log
+        with log.open("ab") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "django", "worker", *arguments],
+                env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+        self.seen: set[int] = set()
+
+    @property
+    def children(self) -> list[int]:
+        """The process numbers of its worker processes that live."""
+        with contextlib.suppress(OSError):
+            path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+            self.seen |= set(map(int, path.read_text().split()))
+        return [pid for pid in self.seen if _is_alive(pid)]
+
+    @property
+    def child(self) -> int:
+        """Its one worker process."""
+        (pid,) = self.children
+        return pid
+
+    def wait_until_ready(self) -> None:
+        """Wait until its worker processes can claim."""
+        wait_until(lambda: self._ready_count() >= 1, f"a worker is ready, see\n{self.log.read_text()}")
+
+    def _ready_count(self) -> int:
+        return Worker.objects.alive().filter(pid__in=self.children).count()
+
+    def signal_child(self, number: signal.Signals) -> None:
+        os.kill(self.child, number)
+
+    def kill_all(self) -> None:
+        """Kill supervisor and children, the supervisor first: nobody buries the children then."""
+        children = self.children
+        self.process.kill()
+        self.process.wait()
+        for pid in children:
+            _kill(pid)
+
+    def freeze(self) -> list[int]:
+        """Stop supervisor and children; return all, for thaw()."""
+        pids = [*self.children, self.process.pid]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        return pids
+
+    def stop(self) -> int:
+        """Ask it to end, and return its exit code."""
+        self.process.terminate()
+        return self.process.wait(LIMIT_SECONDS)
+
+    def reap(self) -> None:
+        """Leave no process behind, whatever state it is in."""
+        for pid in [*self.children, self.process.pid]:
+            _kill(pid)
+        self.process.wait()
+
+
+def thaw(pids: list[int]) -> None:
+    """Let stopped processes go on."""
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in {"Z", "X"}
+
+
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = LIMIT_SECONDS) -> None:
+    """Ask until the condition holds. Raises AssertionError after a limit that no sound machine needs."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"Waited {seconds:g} s in vain until {what}.")
+        time.sleep(0.02)
+
+
+class CrashTestCase(TransactionTestCase):
+    """A test with worker processes on the test database; whatever they are doing, they end with it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        folder = tempfile.TemporaryDirectory(prefix="durable-crash-")
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        os.environ["DURABLE_TEST_FLAGS"] = str(self.folder)
+        self.addCleanup(os.environ.pop, "DURABLE_TEST_FLAGS", None)
+        self.workers: list[WorkerUnderTest] = []
+        # Cleanups run backwards: the logs are shown before the workers are reaped.
+        self.addCleanup(self._reap)
+        self.addCleanup(self._show_logs)
+
+    def _reap(self) -> None:
+        for worker in self.workers:
+            worker.reap()
+        connections.close_all()
+
+    def _show_logs(self) -> None:
+        outcome = self._outcome  # type: ignore[attr-defined]
+        if outcome.success:
+            return
+        for worker in self.workers:
+            print(f"\n--- {worker.log.name}\n{worker.log.read_text()[-6000:]}", file=sys.stderr)
+
+    def start_worker(
+        self, *arguments: str, settings: dict[str, Any] | None = None, fault: dict[str, str] | None = None
+    ) -> WorkerUnderTest:
+        """Start a worker, with SHORT_LEASE unless other settings are given, and wait until it can claim."""
+        worker = self.launch_worker(*arguments, settings=settings, fault=fault)
+        worker.wait_until_ready()
+        return worker
+
+    def launch_worker(
+        self, *arguments: str, settings: dict[str, Any] | None = None, fault: dict[str, str] | None = None
+    ) -> WorkerUnderTest:
+        """Start a worker without waiting for anything."""
+        chosen = SHORT_LEASE if settings is None else settings
+        environment = {"DURABLE_TEST_SETTINGS": json.dumps(chosen)}
+        if fault:
+            environment["DURABLE_TEST_FAULT"] = json.dumps(fault)
+        log = self.folder / f"worker-{len(self.workers)}.log"
+        worker = WorkerUnderTest(log, arguments, environment)
+        self.workers.append(worker)
+        return worker
+
+    def wait_for_flag(self, name: str, times: int = 1) -> None:
+        wait_until(lambda: flags.times(name) >= times, f"flag {name} was raised {times} times")
+
+    def wait_for_end(self, *ids: str, seconds: float = LIMIT_SECONDS) -> None:
+        """Wait until these workflows, or all, have ended."""
+        rows = Workflow.objects.filter(pk__in=ids) if ids else Workflow.objects.all()
+        wait_until(lambda: rows.count() == rows.finished().count(), "the workflows have ended", seconds)
+
+    def marks(self) -> Counter[str]:
+        """How often each mark was made."""
+        return Counter(Mark.objects.values_list("label", flat=True))
+
+    def assert_made_once(self, *labels: str) -> None:
+        found = self.marks()
+        self.assertEqual(dict.fromkeys(labels, 1), {label: found[label] for label in labels})
+
+
+@contextlib.contextmanager
+def environment(**variables: str) -> Iterator[None]:
+    """Set variables of the environment for a while."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def is_postgresql() -> bool:
+    return connection.vendor == "postgresql"
