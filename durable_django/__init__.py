@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from durable_django.api.handles import WorkflowHandle, get_handle
+    from durable_django.api.handles import WorkflowHandle, aget_handle, get_handle
     from durable_django.api.queues import Queue
     from durable_django.api.steps import StepDefinition, run_step, step
     from durable_django.api.workflows import Arguments, WorkflowDefinition, astart, definition_of, start, workflow
@@ -87,6 +87,7 @@ _ROOMS = {
     "WorkflowHandle": "api.handles",
     "WorkflowInfo": "engine.context",
     "WorkflowNotFound": "exceptions",
+    "aget_handle": "api.handles",
     "astart": "api.workflows",
     "current_step": "engine.context",
     "current_workflow": "engine.context",
@@ -135,6 +136,7 @@ __all__ = [
     "WorkflowHandle",
     "WorkflowInfo",
     "WorkflowNotFound",
+    "aget_handle",
     "astart",
     "current_step",
     "current_workflow",

@@ -122,7 +122,10 @@ def _check_sqlite(alias: str) -> list[CheckMessage]:
         hint = "Give it a file: 'NAME': BASE_DIR / 'db.sqlite3'."
         return [Error(f"Database {alias!r} is in memory: workers cannot open it.", hint=hint, id="durable_django.E007")]
     if "wal" not in str(database.get("OPTIONS", {}).get("init_command", "")).lower():
-        hint = "Set 'OPTIONS': {'init_command': 'PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;'}."
+        hint = (
+            "Set 'OPTIONS': {'transaction_mode': 'IMMEDIATE', "
+            "'init_command': 'PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;'}."
+        )
         text = f"Database {alias!r} is SQLite without a write-ahead log: readers and the writer block each other."
         return [Warning(text, hint=hint, id="durable_django.W001")]
     return []

@@ -13,7 +13,13 @@ from django.db import connections
 from durable_django.api.durations import seconds_of
 from durable_django.base import clock, payloads
 from durable_django.engine import context
-from durable_django.exceptions import InsideTransaction, ResultTimeout, WorkflowCancelled, WorkflowNotFound
+from durable_django.exceptions import (
+    InsideTransaction,
+    OutsideWorkflow,
+    ResultTimeout,
+    WorkflowCancelled,
+    WorkflowNotFound,
+)
 from durable_django.models.status import Status
 from durable_django.models.workflow import Workflow
 
@@ -83,10 +89,10 @@ class WorkflowHandle(Generic[R]):
 
     def _refuse_in_workflow(self) -> None:
         if context.current_run() is not None:
-            raise InsideTransaction(
+            raise OutsideWorkflow(
                 operation=f"result() of workflow {self.id!r}",
-                reason="waiting inside a workflow would hold its thread.",
-                advice="Wait outside of workflows.",
+                where="outside of workflows and steps",
+                advice="Waiting would hold the workflow's thread. Wait where it was started.",
             )
 
     def _wait(self, timeout: float | None) -> None:
@@ -144,3 +150,8 @@ def get_handle(workflow_id: str) -> WorkflowHandle[Any]:
     Raises WorkflowNotFound otherwise.
     """
     return WorkflowHandle[Any](workflow_id).refresh()
+
+
+async def aget_handle(workflow_id: str) -> WorkflowHandle[Any]:
+    """See get_handle()."""
+    return await sync_to_async(get_handle)(workflow_id)

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import DatabaseError, Error, InterfaceError, connections, transaction
 
 from durable_django import signals
-from durable_django.base import payloads
+from durable_django.base import clock, payloads
 from durable_django.base.interrupts import LeaseLost
 from durable_django.engine import checkpoints, faults
 from durable_django.engine.calls import Call
@@ -115,6 +115,7 @@ def run_atomic(call: Call) -> Any:
         except Unverified as trouble:
             found = call.run.guard(_find, call)
             if found is not None:
+                checkpoints.send_recorded(call.entry(output=found.output, error=found.error))
                 return checkpoints.answer(found, call.run.workflow.pk)
             error: BaseException = trouble.__cause__ or trouble
         except Taken:
@@ -132,17 +133,20 @@ def run_atomic(call: Call) -> Any:
 
 def _once(call: Call) -> Any:
     """Run the transaction once. Let out only what run_atomic() decides on."""
-    alias = call.run.alias
+    alias, owner = call.run.alias, call.run.owner
     is_complete = False
     try:
-        with call.run.owner.hold(), transaction.atomic(using=alias, durable=True):
-            guard = Guard(call)
-            value = _body(call, guard)
-            text, value = _encode(call, value)
-            entry = call.entry(output=text)
-            _extend_held_lease(call)
-            checkpoints.write(entry)
-            is_complete = True
+        with owner.hold():
+            with transaction.atomic(using=alias, durable=True):
+                guard = Guard(call)
+                value = _body(call, guard)
+                text, value = _encode(call, value)
+                entry = call.entry(output=text)
+                extended_at = _extend_held_lease(call)
+                checkpoints.write(entry)
+                is_complete = True
+            if extended_at is not None:
+                owner.extend_from(extended_at)
     except (Error, Refused, Taken, Failed) as error:
         if is_complete:
             _judge_commit(error)
@@ -156,7 +160,7 @@ def _once(call: Call) -> Any:
 
 def _body(call: Call, guard: Guard) -> Any:
     try:
-        with connections[call.run.alias].execute_wrapper(guard):
+        with connections[call.run.alias].execute_wrapper(guard), call.run.owner.sessions.open(call.run.alias):
             value = call.body()
         guard.verify()
     except Exception as error:
@@ -182,11 +186,17 @@ def _judge_commit(error: Exception) -> None:
         raise Unverified from error
 
 
-def _extend_held_lease(call: Call) -> None:
-    """Extend the lease as a write of this transaction, on SQLite, where no heartbeat could be written meanwhile."""
-    owner = call.run.owner
-    if connections[call.run.alias].vendor == "sqlite" and call.seconds > owner.lease_seconds / 10:
-        Worker.objects.using(call.run.alias).extend_held(owner.worker_id, owner.lease_seconds)
+def _extend_held_lease(call: Call) -> float | None:
+    """
+    Extend the lease as a write of this transaction, on SQLite, where no heartbeat could be written meanwhile.
+
+    Return from when it counts once the transaction is committed, or None if there was no need.
+    """
+    owner, asked_at = call.run.owner, clock.elapsed_seconds()
+    if connections[call.run.alias].vendor != "sqlite" or call.seconds <= owner.lease_seconds / 10:
+        return None
+    Worker.objects.using(call.run.alias).extend_held(owner.worker_id, owner.lease_seconds)
+    return asked_at
 
 
 def rerun_later(call: Call, error: BaseException, reruns: int) -> None:

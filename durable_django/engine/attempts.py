@@ -190,8 +190,11 @@ def _end_let_go(run: Run, _interrupt: Interrupt) -> None:
 
 def _end_lease_lost(run: Run, _interrupt: Interrupt) -> None:
     # Normally a later attempt owns the row and the fence refuses this. But if it is still this attempt's, and the
-    # process is alive, no janitor would ever put it back.
-    if not run.owner.has_passed():
+    # process is alive, no janitor would ever put it back. If the lease has passed by the process's own clock, a late
+    # heartbeat may still extend the row's.
+    if run.owner.has_passed():
+        run.owner.has_strays.set()
+    else:
         run.workflow.release()
     _send(signals.workflow_let_go, run, reason="the lease was lost")
 

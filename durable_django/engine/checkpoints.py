@@ -101,6 +101,8 @@ def record(entry: Entry) -> Recorded | None:
     """
     run = entry.run
     adopted, interrupt = run.guard(faults.until_answered, run.alias, run.owner, "record a step", lambda: _record(entry))
+    if adopted is not None:
+        entry.error = adopted.error
     send_recorded(entry)
     if interrupt is not None:
         run.interrupt = interrupt
@@ -197,5 +199,5 @@ def send_recorded(entry: Entry) -> None:
         step=entry.name,
         position=entry.position,
         attempt=entry.retries + 1,
-        error=entry.error,
+        error=None if entry.error is None else payloads.decode_error(entry.error, workflow.pk),
     )

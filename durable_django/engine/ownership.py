@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from durable_django.base import clock
 from durable_django.base.interrupts import LeaseLost, Released
+from durable_django.engine.sessions import OpenSessions
 
 #: The process stops so much of a lease earlier than others may take over: clocks of two machines drift apart.
 _MARGIN = 0.05
@@ -80,6 +81,7 @@ class Ownership:
         self.held: set[str] = set()
         self.has_strays = threading.Event()
         self.timeouts = StepTimeouts()
+        self.sessions = OpenSessions()
         self._expires_at = math.inf if math.isinf(lease_seconds) else self.expiry_from(clock.elapsed_seconds())
         self._held = 0
         self._lock = threading.Lock()

@@ -130,6 +130,7 @@ def _give_up(entry: Entry) -> None:
             raise Refused
         checkpoints.write(entry)
         entry.run.workflow.release()
+    checkpoints.send_recorded(entry)
 
 
 def _keep(entry: Entry, delay: float, after: Callable[[], object]) -> None:

@@ -84,6 +84,7 @@ class Heartbeat:
             return
         if self.owner.has_passed() or not leasing.beat(self.owner, self.alias):
             self._begin_anew()
+        self.owner.sessions.keep_awake()
         self._next_beat_at = clock.elapsed_seconds() + durable_settings.HEARTBEAT_SECONDS
 
     def _begin_anew(self) -> None:

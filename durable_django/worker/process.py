@@ -27,6 +27,9 @@ from durable_django.worker.loop import Loop
 from durable_django.worker.options import WorkerOptions
 from durable_django.worker.pool import Pool
 
+#: A signal to a whole group of processes reaches a child twice, the second time through its supervisor.
+_ONE_SIGNAL_SECONDS = 0.3
+
 
 class WorkerProcess:
     """
@@ -41,6 +44,7 @@ class WorkerProcess:
         self.alias = context.alias_of_workflows()
         self.wake = threading.Event()
         self.stop_signals = 0
+        self._signalled_at = 0.0
         self.exit_code = exits.DRAINED
         self.reason = ""
 
@@ -57,7 +61,10 @@ class WorkerProcess:
         return self.exit_code
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        self.stop_signals += 1
+        now = clock.elapsed_seconds()
+        if not self.stop_signals or now - self._signalled_at > _ONE_SIGNAL_SECONDS:
+            self.stop_signals += 1
+            self._signalled_at = now
         self.reason = self.reason or signal.Signals(number).name
         self.wake.set()
 

@@ -13,6 +13,7 @@ from durable_django import signals
 from durable_django.base import logs, registry
 from durable_django.conf import durable_settings, is_debug
 from durable_django.engine import context
+from durable_django.exceptions import UnknownQueue
 from durable_django.worker import boot
 from durable_django.worker.options import WorkerOptions
 from durable_django.worker.supervisor import Supervisor
@@ -69,14 +70,16 @@ class Command(BaseCommand):
 
     @staticmethod
     def _require_start(alias: str, queues: tuple[str, ...]) -> None:
-        for queue in queues:
-            registry.queues.require(queue)
         try:
+            for queue in queues:
+                registry.queues.require(queue)
             refusals = boot.refusals(alias)
         except DatabaseError as error:
             # Its processes wait for the database; only what it says once it answers can forbid to start.
             signals.database_away.send_robust(sender=None, what="start", error=error, delay_seconds=0)
             return
+        except UnknownQueue as error:
+            raise CommandError(f"The worker does not start.\n{error}", returncode=1) from error
         if refusals:
             raise CommandError("The worker does not start.\n" + "\n".join(refusals), returncode=1)
 
