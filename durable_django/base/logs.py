@@ -11,6 +11,7 @@ from typing import Any
 
 from durable_django import signals
 from durable_django.base import clock
+from durable_django.base.texts import plain
 
 _AWAY_SECONDS = 5.0
 _away_logged_at = -_AWAY_SECONDS
@@ -39,30 +40,25 @@ def _extra(facts: dict[str, Any]) -> dict[str, Any]:
     return {("workflow" if key == "name" else key): value for key, value in facts.items() if key not in hidden}
 
 
-def _plain(value: object) -> str:
-    """Return a text in which no line break or control character can forge a record."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(value))
-
-
 def _safe(error: object) -> str:
     try:
-        return _plain(f"{type(error).__name__}: {error}")[:2000]
+        return plain(f"{type(error).__name__}: {error}")[:2000]
     except Exception:  # noqa: BLE001 - __str__ is the user's; logging must not fail for it
         return type(error).__name__
 
 
 def _started(**facts: Any) -> None:
     _workflow.debug(
-        "%s %s: attempt %d began", facts["name"], _plain(facts["workflow_id"]), facts["attempt"], extra=_extra(facts)
+        "%s %s: attempt %d began", facts["name"], plain(facts["workflow_id"]), facts["attempt"], extra=_extra(facts)
     )
 
 
 def _suspended(**facts: Any) -> None:
-    _workflow.debug("%s %s: waits", facts["name"], _plain(facts["workflow_id"]), extra=_extra(facts))
+    _workflow.debug("%s %s: waits", facts["name"], plain(facts["workflow_id"]), extra=_extra(facts))
 
 
 def _succeeded(**facts: Any) -> None:
-    _workflow.info("%s %s: succeeded", facts["name"], _plain(facts["workflow_id"]), extra=_extra(facts))
+    _workflow.info("%s %s: succeeded", facts["name"], plain(facts["workflow_id"]), extra=_extra(facts))
 
 
 def _failed(**facts: Any) -> None:
@@ -70,7 +66,7 @@ def _failed(**facts: Any) -> None:
     _workflow.error(
         "%s %s: failed with %s",
         facts["name"],
-        _plain(facts["workflow_id"]),
+        plain(facts["workflow_id"]),
         _safe(error),
         extra=_extra(facts),
         exc_info=(type(error), error, error.__traceback__),
@@ -79,7 +75,7 @@ def _failed(**facts: Any) -> None:
 
 def _paused(**facts: Any) -> None:
     _workflow.warning(
-        "%s %s: paused. %s", facts["name"], _plain(facts["workflow_id"]), _safe(facts["error"]), extra=_extra(facts)
+        "%s %s: paused. %s", facts["name"], plain(facts["workflow_id"]), _safe(facts["error"]), extra=_extra(facts)
     )
 
 
@@ -87,7 +83,7 @@ def _retrying(**facts: Any) -> None:
     _workflow.warning(
         "%s %s: runs again in %.1f s after %s",
         facts["name"],
-        _plain(facts["workflow_id"]),
+        plain(facts["workflow_id"]),
         facts["delay_seconds"],
         _safe(facts["error"]),
         extra=_extra(facts),
@@ -96,7 +92,7 @@ def _retrying(**facts: Any) -> None:
 
 def _let_go(**facts: Any) -> None:
     _workflow.info(
-        "%s %s: let go, %s", facts["name"], _plain(facts["workflow_id"]), _plain(facts["reason"]), extra=_extra(facts)
+        "%s %s: let go, %s", facts["name"], plain(facts["workflow_id"]), plain(facts["reason"]), extra=_extra(facts)
     )
 
 
@@ -112,9 +108,9 @@ def _recovered(**facts: Any) -> None:
 def _step_retrying(**facts: Any) -> None:
     _step.info(
         "%s: step %d %s failed with %s, again in %.1f s",
-        _plain(facts["workflow_id"]),
+        plain(facts["workflow_id"]),
         facts["position"],
-        _plain(facts["step"]),
+        plain(facts["step"]),
         _safe(facts["error"]),
         facts["delay_seconds"],
         extra=_extra(facts),
@@ -124,9 +120,9 @@ def _step_retrying(**facts: Any) -> None:
 def _step_rerun(**facts: Any) -> None:
     _step.warning(
         "%s: step %d %s runs again, the database refused it: %s",
-        _plain(facts["workflow_id"]),
+        plain(facts["workflow_id"]),
         facts["position"],
-        _plain(facts["step"]),
+        plain(facts["step"]),
         _safe(facts["error"]),
         extra=_extra(facts),
     )
@@ -162,7 +158,7 @@ def _worker_started(**facts: Any) -> None:
 
 
 def _worker_stopped(**facts: Any) -> None:
-    _worker.info("Worker %s stops: %s", facts["worker_id"], _plain(facts["reason"]), extra=_extra(facts))
+    _worker.info("Worker %s stops: %s", facts["worker_id"], plain(facts["reason"]), extra=_extra(facts))
 
 
 def _worker_lost(**facts: Any) -> None:
@@ -180,7 +176,7 @@ def _worker_failed(**facts: Any) -> None:
     _worker.error(
         "Worker %s failed while %s: %s",
         facts["worker_id"],
-        _plain(facts["what"]),
+        plain(facts["what"]),
         _safe(error),
         extra=_extra(facts),
         exc_info=(type(error), error, error.__traceback__),

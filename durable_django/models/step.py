@@ -134,6 +134,13 @@ class Step(models.Model):
     def __str__(self) -> str:
         return f"{self.position} {self.name}"
 
+    @property
+    def state(self) -> str:
+        """One of done, failed and retrying."""
+        if self.finished_at is None:
+            return "retrying"
+        return "done" if self.error is None else "failed"
+
 
 COLUMNS = ("branch", "position", "name", "kind", "output", "error", "attempt", "retries")
 

@@ -8,6 +8,7 @@ neither code to import nor a function to call.
     scalars, moments, containers, enums, records, raised, instances, lazies    one kind of value each
     encoding, decoding, copies, calls                                          the verbs
     errors, error_reading                                                      exceptions as outcomes
+    describing                                                                 for people
 """
 
 from durable_django.base.payloads import (
@@ -24,6 +25,7 @@ from durable_django.base.payloads.calls import decode_call, encode_call, fingerp
 from durable_django.base.payloads.copies import round_trip
 from durable_django.base.payloads.custom import register_codec
 from durable_django.base.payloads.decoding import decode
+from durable_django.base.payloads.describing import describe_call, describe_error_line, describe_value
 from durable_django.base.payloads.encoding import encode
 from durable_django.base.payloads.error_reading import ErrorDescription, decode_error, describe_error
 from durable_django.base.payloads.errors import encode_error
@@ -36,7 +38,10 @@ __all__ = [
     "decode",
     "decode_call",
     "decode_error",
+    "describe_call",
     "describe_error",
+    "describe_error_line",
+    "describe_value",
     "encode",
     "encode_call",
     "encode_error",
