@@ -1,1 +1,5 @@
-"""The admin pages."""
+"""The admin: pages that show; Django finds them by this package's name."""
+
+from durable_django.admin import queues, workers, workflows
+
+__all__ = ["queues", "workers", "workflows"]
