@@ -1,0 +1,1 @@
+"""A runnable Django project that shows durable_django at work in a small shop."""

@@ -1,0 +1,1 @@
+"""A payment provider as one meets them: a service over HTTP, elsewhere, not always well."""

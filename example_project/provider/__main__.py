@@ -1,0 +1,22 @@
+"""Run the provider: python -m example_project.provider --port 8765 --ledger ledger.sqlite3."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+from example_project.provider.server import run
+
+
+def main() -> None:
+    """Read the arguments and serve until interrupted."""
+    parser = argparse.ArgumentParser(description="A payment provider that fails at times, always in the same way.")
+    parser.add_argument("--port", type=int, default=8765, help="0 takes a free one; the address is printed")
+    parser.add_argument("--ledger", type=Path, default=Path("provider.sqlite3"), help="SQLite file of all charges")
+    options = parser.parse_args()
+    run(port=options.port, ledger_path=options.ledger, announce=partial(print, flush=True))
+
+
+if __name__ == "__main__":
+    main()

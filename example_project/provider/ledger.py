@@ -1,0 +1,140 @@
+"""
+The provider's books: charges and refunds in its own SQLite file, which the shop never sees.
+
+Nothing here keeps an order from being charged twice under two idempotency keys. That is the shop's business, and
+the demo counts it here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+SCHEMA = """
+PRAGMA journal_mode=WAL;
+PRAGMA synchronous=NORMAL;
+CREATE TABLE IF NOT EXISTS charges (
+    id INTEGER PRIMARY KEY,
+    idempotency_key TEXT NOT NULL UNIQUE,
+    order_number TEXT NOT NULL,
+    amount_cents INTEGER NOT NULL,
+    currency TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS refunds (
+    id INTEGER PRIMARY KEY,
+    order_number TEXT NOT NULL UNIQUE,
+    amount_cents INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS requests (
+    idempotency_key TEXT PRIMARY KEY,
+    attempts INTEGER NOT NULL
+);
+"""
+
+
+class KeyReused(Exception):
+    """An idempotency key came again with another order, amount or currency."""
+
+
+class OrderClosed(Exception):
+    """The order was refunded or given up; no charge is taken for it any more."""
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What the books say in the end; amounts in cents."""
+
+    charges: int
+    charged_cents: int
+    charged_twice: int
+    refunds: int
+    refunded_cents: int
+
+
+class Ledger:
+    """The books, shared by the threads of the server."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._lock = threading.Lock()
+        self._connection = sqlite3.connect(path, check_same_thread=False, timeout=20)
+        self._connection.executescript(SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def count_request(self, key: str) -> int:
+        """Return the number of this request among those with the same key, from 1."""
+        with self._lock, self._connection:
+            self._connection.execute(
+                "INSERT INTO requests VALUES (?, 1)"
+                " ON CONFLICT (idempotency_key) DO UPDATE SET attempts = attempts + 1",
+                [key],
+            )
+            return self._number("SELECT attempts FROM requests WHERE idempotency_key = ?", key)
+
+    def charge(self, key: str, order: str, amount_cents: int, currency: str) -> str:
+        """
+        Take the money, or find that this key has taken it before. Return the id of the charge.
+
+        Raises KeyReused if the key belongs to another charge, OrderClosed if the order was refunded or given up.
+        """
+        wanted = (order, amount_cents, currency)
+        with self._lock, self._connection:
+            row = self._find_charge(key)
+            if row is None:
+                self._require_open(order)
+                self._connection.execute(
+                    "INSERT INTO charges (idempotency_key, order_number, amount_cents, currency) VALUES (?, ?, ?, ?)",
+                    [key, *wanted],
+                )
+                row = self._find_charge(key)
+        if row is None or row[1:] != wanted:
+            raise KeyReused(key)
+        return f"ch_{row[0]}"
+
+    def refund(self, order: str) -> int:
+        """
+        Give back what was charged for an order and close it. Return the cents given back, 0 if there was no charge.
+
+        A second refund finds the first one and returns the same.
+        """
+        with self._lock, self._connection:
+            charged = self._number("SELECT COALESCE(SUM(amount_cents), 0) FROM charges WHERE order_number = ?", order)
+            self._connection.execute(
+                "INSERT OR IGNORE INTO refunds (order_number, amount_cents) VALUES (?, ?)", [order, charged]
+            )
+            return self._number("SELECT amount_cents FROM refunds WHERE order_number = ?", order)
+
+    def charged_orders(self) -> set[str]:
+        """Return the numbers of all orders that were ever charged."""
+        with self._lock:
+            return {number for (number,) in self._connection.execute("SELECT DISTINCT order_number FROM charges")}
+
+    def sums(self) -> Sums:
+        """Add up the books."""
+        with self._lock:
+            return Sums(
+                charges=self._number("SELECT COUNT(*) FROM charges"),
+                charged_cents=self._number("SELECT COALESCE(SUM(amount_cents), 0) FROM charges"),
+                charged_twice=self._number("SELECT COUNT(*) - COUNT(DISTINCT order_number) FROM charges"),
+                refunds=self._number("SELECT COUNT(*) FROM refunds WHERE amount_cents > 0"),
+                refunded_cents=self._number("SELECT COALESCE(SUM(amount_cents), 0) FROM refunds"),
+            )
+
+    def _require_open(self, order: str) -> None:
+        if self._number("SELECT COUNT(*) FROM refunds WHERE order_number = ?", order):
+            raise OrderClosed(order)
+
+    def _find_charge(self, key: str) -> tuple[int, str, int, str] | None:
+        cursor = self._connection.execute(
+            "SELECT id, order_number, amount_cents, currency FROM charges WHERE idempotency_key = ?", [key]
+        )
+        row: tuple[int, str, int, str] | None = cursor.fetchone()
+        return row
+
+    def _number(self, query: str, *values: str) -> int:
+        (number,) = self._connection.execute(query, values).fetchone()
+        return int(number)

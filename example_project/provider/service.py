@@ -1,0 +1,107 @@
+"""What the provider answers to a request, faults included; knows nothing of HTTP beyond the status."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from example_project.provider import faults
+from example_project.provider.faults import Behaviour
+from example_project.provider.ledger import KeyReused, Ledger, OrderClosed
+
+#: Cards for trying things out, as every provider has them. Any other card is good.
+DECLINED_CARD = "tok_declined"
+ISSUER_DOWN_CARD = "tok_issuer_down"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Status and JSON body of an answer."""
+
+    status: int
+    body: Mapping[str, str]
+
+
+def _answer(_key: str, _attempt: int) -> Behaviour:
+    return Behaviour.ANSWER
+
+
+def _no_latency(_key: str, _attempt: int) -> float:
+    return 0.0
+
+
+@dataclass(frozen=True)
+class Service:
+    """
+    The provider itself.
+
+    behaviour  how request number n with a key fares
+    latency    how long it takes, in seconds
+    late       how long a late answer is late, in seconds
+    """
+
+    ledger: Ledger
+    behaviour: Callable[[str, int], Behaviour] = faults.behaviour_of
+    latency: Callable[[str, int], float] = faults.latency_seconds
+    late: float = faults.LATE_SECONDS
+    sleep: Callable[[float], None] = field(default=time.sleep)
+
+    @classmethod
+    def reliable(cls, ledger: Ledger) -> Service:
+        """Return a provider without faults and latency."""
+        return cls(ledger, behaviour=_answer, latency=_no_latency)
+
+    def answer(self, path: str, key: str, payload: Mapping[str, Any]) -> Reply:
+        """Return the answer to a POST, after the time it takes."""
+        if not key:
+            return Reply(400, {"error": "An Idempotency-Key header is required."})
+        attempt = self.ledger.count_request(key)
+        behaviour = self.behaviour(key, attempt)
+        self.sleep(self.latency(key, attempt))
+        if behaviour is Behaviour.UNAVAILABLE:
+            return Reply(503, {"error": "Try again later."})
+        reply = self._route(path, key, payload)
+        if behaviour is Behaviour.LATE:
+            self.sleep(self.late)
+        return reply
+
+    def _route(self, path: str, key: str, payload: Mapping[str, Any]) -> Reply:
+        try:
+            if path == "/charges":
+                return self._charge(key, payload)
+            if path == "/refunds":
+                return self._refund(payload)
+        except KeyError as missing:
+            return Reply(400, {"error": f"The field {missing} is required."})
+        except InvalidOperation:
+            return Reply(400, {"error": "The amount is not a number."})
+        return Reply(404, {"error": f"There is nothing at {path}."})
+
+    def _charge(self, key: str, payload: Mapping[str, Any]) -> Reply:
+        if payload["card"] == ISSUER_DOWN_CARD:
+            return Reply(503, {"error": "The bank of this card does not answer."})
+        if payload["card"] == DECLINED_CARD:
+            return Reply(402, {"error": "The card was declined."})
+        try:
+            charge_id = self.ledger.charge(
+                key, str(payload["order"]), _to_cents(payload["amount"]), str(payload["currency"])
+            )
+        except KeyReused:
+            return Reply(422, {"error": "This Idempotency-Key was used for another charge."})
+        except OrderClosed:
+            return Reply(409, {"error": "This order was refunded or given up."})
+        return Reply(201, {"charge": charge_id})
+
+    def _refund(self, payload: Mapping[str, Any]) -> Reply:
+        return Reply(200, {"refunded": _from_cents(self.ledger.refund(str(payload["order"])))})
+
+
+def _to_cents(amount: object) -> int:
+    return int((Decimal(str(amount)) * 100).to_integral_exact())
+
+
+def _from_cents(cents: int) -> str:
+    return str(Decimal(cents).scaleb(-2))

@@ -1,0 +1,88 @@
+"""
+Settings of the example project: one SQLite file, everything else beside it.
+
+    DEMO_DATABASE          path of the database; the mail folder and the provider's ledger are derived from it
+    DEMO_DEBUG             "0" switches DEBUG off, as the demo does
+    PAYMENT_PROVIDER_URL   where the payment provider listens
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATABASE = Path(os.environ.get("DEMO_DATABASE") or BASE_DIR / "demo.sqlite3")
+
+SECRET_KEY = "only-for-the-example-never-for-a-real-site"  # noqa: S105 - nothing to protect
+DEBUG = os.environ.get("DEMO_DEBUG", "1") != "0"
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "durable_django",
+    "example_project.shop",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+ROOT_URLCONF = "example_project.urls"
+WSGI_APPLICATION = "example_project.wsgi.application"
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": DATABASE,
+        "OPTIONS": {
+            # A transaction takes SQLite's write lock when it begins and waits for it; taken later, it could only fail.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        },
+    },
+}
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+
+# One file per e-mail, so that they can be read and counted.
+EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_FILE_PATH = DATABASE.with_suffix(".mail")
+DEFAULT_FROM_EMAIL = "The durable shop <shop@shop.example>"
+
+# A short lease, so that one need not wait long to see a workflow change hands. The defaults suit production.
+DURABLE_DJANGO = {"LEASE_SECONDS": 8, "HEARTBEAT_SECONDS": 2}
+
+PAYMENT_PROVIDER_URL = os.environ.get("PAYMENT_PROVIDER_URL", "http://127.0.0.1:8765")
+PAYMENT_PROVIDER_LEDGER = DATABASE.with_suffix(".provider.sqlite3")
+PAYMENT_TIMEOUT_SECONDS = 1.0

@@ -1,0 +1,19 @@
+"""Answers of the business that no retry changes: no goods, no money, no way there."""
+
+from __future__ import annotations
+
+
+class Refusal(Exception):
+    """Base class: the order cannot be carried out. The text is shown to people."""
+
+
+class OutOfStock(Refusal):
+    """Fewer units are free than were ordered."""
+
+
+class CardDeclined(Refusal):
+    """The bank says no."""
+
+
+class CannotShip(Refusal):
+    """No carrier goes to the address."""

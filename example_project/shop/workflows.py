@@ -1,0 +1,117 @@
+"""
+The checkout of an order, written as if nothing could go wrong in between.
+
+If the process dies anywhere in here, another worker calls `checkout` again: steps that were recorded answer from
+their rows, and the work goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from durable_django import Retry, current_step, step, workflow
+from durable_django.exceptions import RetriesExhausted
+from example_project.shop import mails, payments, shipping
+from example_project.shop.models import Order, Reservation, Shipment
+from example_project.shop.payments import ProviderUnavailable
+from example_project.shop.refusals import Refusal
+
+#: A customer waits for the charge: six calls within some ten seconds.
+CHARGE_RETRY = Retry(max_attempts=6, base_seconds=0.3, factor=3, max_seconds=3, retry_on=(ProviderUnavailable,))
+#: Nobody waits for a refund, but it must be made: for as long as a provider may be down.
+REFUND_RETRY = Retry(max_attempts=50, base_seconds=0.3, factor=2, max_seconds=600, retry_on=(ProviderUnavailable,))
+
+
+@workflow
+def checkout(number: str) -> str:
+    """Reserve, charge, ship and confirm an order; undo it all if one of these cannot be done. Return its state."""
+    try:
+        reserve_stock(number)
+        charge_id = charge_card(number)
+        create_shipment(number, charge_id)
+    except Refusal as refusal:
+        return undo(number, reason=str(refusal))
+    except RetriesExhausted as outage:
+        undo(number, reason=str(outage))
+        raise
+    send_confirmation(number)
+    return Order.State.PAID.value
+
+
+def undo(number: str, *, reason: str) -> str:
+    """Give money and goods back, in this order. Not a step: the two steps inside are recorded one by one."""
+    is_refunded = refund(number)
+    return release_stock(number, is_refunded, reason)
+
+
+@step(atomic=True)
+def reserve_stock(number: str) -> None:
+    """Set the goods aside. Atomic: the rows and the checkpoint are committed together, exactly once."""
+    order = Order.objects.select_related("product").get(number=number)
+    order.product.take(order.quantity)
+    Reservation.objects.create(order=order)
+
+
+@step(retry=CHARGE_RETRY)
+def charge_card(number: str) -> str:
+    """
+    Charge the card and return the id of the charge.
+
+    The provider is outside the database, so this may be called twice: after an answer that never came, or a crash
+    before the checkpoint. The key is the same each time, and the provider takes the money once.
+    """
+    order = Order.objects.get(number=number)
+    return payments.charge(
+        order=order.number,
+        amount=order.amount,
+        currency=order.currency,
+        card=order.card,
+        idempotency_key=idempotency_key(),
+    )
+
+
+@step(atomic=True)
+def create_shipment(number: str, charge_id: str) -> None:
+    """Hand the parcel over and mark the order as paid, exactly once."""
+    order = Order.objects.get(number=number)
+    Shipment.objects.create(order=order, carrier=shipping.carrier_for(order))
+    order.mark_paid(charge_id)
+
+
+@step
+def send_confirmation(number: str) -> None:
+    """Send the confirmation. An e-mail cannot be taken back nor made once only; a copy has the same Message-ID."""
+    order = Order.objects.select_related("product").get(number=number)
+    mails.confirmation(order, idempotency_key=idempotency_key()).send()
+
+
+@step(retry=REFUND_RETRY)
+def refund(number: str) -> bool:
+    """
+    Give back what was charged, if anything was. Return whether something was.
+
+    Asked of the provider, not of this workflow: after answers that never came only the provider knows.
+    """
+    return bool(payments.refund(order=number, idempotency_key=idempotency_key()))
+
+
+@step(atomic=True)
+def release_stock(number: str, is_refunded: bool, reason: str) -> str:  # noqa: FBT001 - the value is stored, not a switch
+    """Put the goods back, if they were set aside, and close the order. Return its state."""
+    order = Order.objects.select_related("product").get(number=number)
+    released, _ = Reservation.objects.filter(order=order).delete()
+    if released:
+        order.product.put_back(order.quantity)
+    order.mark_undone(refunded=is_refunded, reason=reason)
+    return str(order.state)
+
+
+def idempotency_key() -> str:
+    """
+    Return the key of the running step: the same at every retry and recovery, another for every step.
+
+    Raises RuntimeError when the step was called as an ordinary function, where nothing guards against doing it twice.
+    """
+    running = current_step()
+    if running is None:
+        message = "This step talks to others and needs its workflow's idempotency key. Call it from a workflow."
+        raise RuntimeError(message)
+    return running.idempotency_key

@@ -1,0 +1,11 @@
+"""The shop's pages at /, Django's admin (with the pages of the workflows) at /admin/."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("", include("example_project.shop.urls")),
+]

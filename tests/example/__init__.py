@@ -1,0 +1,1 @@
+"""The example project: importer, payment provider, pages and checkout."""

@@ -1,0 +1,51 @@
+"""A payment provider for tests: over HTTP, in a thread, failing only as a test says."""
+
+import threading
+from collections.abc import Callable
+
+from django.test import SimpleTestCase, override_settings
+
+from example_project.provider.faults import Behaviour
+from example_project.provider.ledger import Ledger
+from example_project.provider.server import ProviderServer
+from example_project.provider.service import Service
+
+TIMEOUT_SECONDS = 0.25
+
+
+class ProviderMixin(SimpleTestCase):
+    """Gives every test a provider of its own as `self.ledger`, and points the shop's client at it."""
+
+    def setUp(self):
+        super().setUp()
+        self.ledger = Ledger(":memory:")
+        self.addCleanup(self.ledger.close)
+        self.requests: list[tuple[str, int]] = []
+        self.behaviour: Callable[[str, int], Behaviour] = lambda _key, _attempt: Behaviour.ANSWER
+        self.hung_up = threading.Event()
+        self.start_server()
+
+    def start_server(self):
+        service = Service(self.ledger, behaviour=self.behave, latency=lambda *_: 0, sleep=self.sleep)
+        server = ProviderServer(service)
+        # Joined at the end, so that no request outlives its test.
+        server.daemon_threads = False
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        settings = override_settings(PAYMENT_PROVIDER_URL=server.url, PAYMENT_TIMEOUT_SECONDS=TIMEOUT_SECONDS)
+        settings.enable()
+        for undo in (server.server_close, thread.join, server.shutdown, self.hung_up.set, settings.disable):
+            self.addCleanup(undo)
+
+    def behave(self, key: str, attempt: int) -> Behaviour:
+        self.requests.append((key, attempt))
+        return self.behaviour(key, attempt)
+
+    def sleep(self, seconds: float) -> None:
+        # A late answer comes when the test is over, which is later than any client waits.
+        if seconds:
+            self.hung_up.wait()
+
+    def fail_first(self, behaviour: Behaviour, times: int = 1) -> None:
+        """Let the first requests with each key go wrong in this way."""
+        self.behaviour = lambda _key, attempt: behaviour if attempt <= times else Behaviour.ANSWER
