@@ -36,6 +36,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     actions = None
     paginator = CappedPaginator
     show_full_result_count = False
+    # Counts beside each filter would read the whole table.
+    show_facets = admin.ShowFacets.NEVER
     list_per_page = 50
 
     class Media:
@@ -50,7 +52,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def has_delete_permission(self, _request: HttpRequest, _obj: models.Model | None = None) -> bool:
         return False
 
-    def lookup_allowed(self, lookup: str, _value: str, _request: HttpRequest | None = None) -> bool:
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:  # noqa: ARG002
         """Allow no lookup from the address but those of the list's own filters: a regex could stop the database."""
         return lookup in self.allowed_lookups()
 

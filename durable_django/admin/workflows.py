@@ -28,7 +28,7 @@ _PAYLOADS = ("arguments", "output", "error", "attributes", "trace_context")
 class WorkflowAdmin(ReadOnlyAdmin):
     """What was started, where it stands, and what each step did."""
 
-    list_display = ("id", "name", "badge", "queue", "attempt", "created_at", "finished_at", "duration")
+    list_display = ("id", "name", "badge", "attempt", "created_at", "duration", "queue")
     list_filter = ("status", NameFilter, QueueFilter)
     search_fields = ("id",)
     search_help_text = _("The id, or its beginning")
@@ -60,7 +60,7 @@ class WorkflowAdmin(ReadOnlyAdmin):
         return queryset.filter(pk__gte=search_term, pk__lt=search_term + "\U0010ffff"), False
 
     def allowed_lookups(self) -> tuple[str, ...]:
-        return ("status__exact",)
+        return ("status__exact", NameFilter.parameter_name, QueueFilter.parameter_name)
 
     @admin.display(description=_("status"), ordering="status")
     def badge(self, workflow: Workflow) -> SafeString:

@@ -52,7 +52,9 @@ class Command(BaseCommand):
     @staticmethod
     def _add_start(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("name", metavar="NAME", help="as shop.checkout")
-        parser.add_argument("--args", type=_arguments, default=([], {}), help="JSON: array, or object of keywords")
+        parser.add_argument(
+            "--args", dest="arguments", type=_arguments, default=([], {}), help="JSON: array, or object of keywords"
+        )
         parser.add_argument("--id", help="idempotency key")
         parser.add_argument("--queue")
         parser.add_argument("--priority", type=int)
@@ -96,7 +98,7 @@ class Command(BaseCommand):
         self._say(rendering.dumps(rendering.shown(workflow, steps)) if is_json else timeline.describe(workflow, steps))
 
     def _start(self, options: dict[str, Any]) -> None:
-        args, kwargs = options["args"]
+        args, kwargs = options["arguments"]
         given = {name: options[name] for name in ("id", "queue", "priority", "delay") if options[name] is not None}
         attributes = dict(options["attribute"] or ())
         definition = definition_of(options["name"]).using(attributes=attributes or None, **given)
