@@ -114,11 +114,11 @@ class WorkflowError(DurableError):
 
 
 class WorkflowNotFound(WorkflowError, ObjectDoesNotExist):
-    """No row has this id: never started, rolled back with its transaction, or removed by retention."""
+    """No row has this id: never started, rolled back with its transaction, or deleted."""
 
     template = (
-        "There is no workflow {workflow_id!r}. It was never started, its transaction was rolled back, or it was "
-        "removed by retention."
+        "There is no workflow {workflow_id!r}. It was never started, its transaction was rolled back, or its row was "
+        "deleted."
     )
 
 

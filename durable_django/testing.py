@@ -24,7 +24,7 @@ from typing import Any
 from durable_django import signals
 from durable_django.base import clock, registry
 from durable_django.base.interrupts import Crashed
-from durable_django.engine import attempts, context
+from durable_django.engine import attempts, context, recovering
 from durable_django.engine.ownership import Ownership
 from durable_django.models.queue import Queue
 from durable_django.models.worker import Worker
@@ -42,8 +42,8 @@ def run_until_idle(*, most: int = 10_000) -> int:
 
     most  attempts after which it gives up: a workflow that starts itself for ever must not hang the test
 
-    What lost its worker in a crash is recovered first, immediately. Workflows that wait for a later moment stay
-    waiting: move the clock with travel(). Raises RuntimeError after `most` attempts.
+    What lost its worker in a crash is recovered first, at once, however often that was. Workflows that wait for a
+    later moment stay waiting: move the clock with travel(). Raises RuntimeError after `most` attempts.
     """
     alias = context.alias_of_workflows()
     _recover(alias)
@@ -73,7 +73,7 @@ def _register(alias: str) -> Ownership:
 def _recover(alias: str) -> None:
     rows = Workflow.objects.using(alias)
     rows.expire()
-    while rows.recover().total:
+    while recovering.report(rows.recover(is_immediate=True), alias):
         pass
 
 

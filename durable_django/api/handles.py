@@ -24,6 +24,7 @@ from durable_django.models.status import Status
 from durable_django.models.workflow import Workflow
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 _SHORTEST_PAUSE_SECONDS = 0.002
 _LONGEST_PAUSE_SECONDS = 0.25
@@ -85,7 +86,7 @@ class WorkflowHandle(Generic[R]):
 
     async def aresult(self, timeout: float | timedelta | None = None) -> R:  # noqa: ASYNC109 - as result()
         """See result()."""
-        return await sync_to_async(self.result, thread_sensitive=False)(timeout)
+        return await aside(self.result, timeout)
 
     def _refuse_in_workflow(self) -> None:
         if context.current_run() is not None:
@@ -121,6 +122,24 @@ def require_may_wait(operation: str) -> None:
 def is_in_testcase(connection: Any) -> bool:
     """Whether the open blocks are only those of a TestCase: decided as atomic(durable=True) decides it."""
     return bool(connection.atomic_blocks) and bool(connection.atomic_blocks[-1]._from_testcase)  # noqa: SLF001 - as Django itself asks
+
+
+async def aside(act: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """
+    Do something that may take long beside Django's one thread for synchronous code, which others need meanwhile.
+
+    Nobody else would close the connections of that thread. Under a TestCase only the one thread sees the test's rows.
+    """
+    is_in_test = await sync_to_async(lambda: is_in_testcase(connections[context.alias_of_workflows()]))()
+
+    def run() -> T:
+        try:
+            return act(*args, **kwargs)
+        finally:
+            if not is_in_test:
+                connections.close_all()
+
+    return await sync_to_async(run, thread_sensitive=is_in_test)()
 
 
 def wait_until(is_over: Callable[[], bool], timeout: float | None, handle: WorkflowHandle[Any]) -> None:

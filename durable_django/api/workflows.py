@@ -14,7 +14,7 @@ from asgiref.sync import sync_to_async
 from durable_django.api import inline
 from durable_django.api.declaring import LONGEST_NAME, is_name, require_retry, require_workflow_function, unwrap
 from durable_django.api.durations import seconds_of
-from durable_django.api.handles import WorkflowHandle
+from durable_django.api.handles import WorkflowHandle, aside
 from durable_django.api.options import priority_of, start_options
 from durable_django.base import registry
 from durable_django.base.registry import Registered
@@ -111,7 +111,7 @@ class WorkflowDefinition(Generic[P, R]):
 
     async def acall(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """See __call__()."""
-        return await sync_to_async(self.__call__, thread_sensitive=False)(*args, **kwargs)
+        return await aside(self.__call__, *args, **kwargs)
 
     def using(  # noqa: PLR0913 - one keyword per option
         self,

@@ -116,11 +116,11 @@ def run_atomic(call: Call) -> Any:
             found = call.run.guard(_find, call)
             if found is not None:
                 checkpoints.send_recorded(call.entry(output=found.output, error=found.error))
-                return checkpoints.answer(found, call.run.workflow.pk)
+                return checkpoints.answer(found, call.run)
             error: BaseException = trouble.__cause__ or trouble
         except Taken:
             found = call.run.guard(checkpoints.adopt_when_answered, call.entry())
-            return checkpoints.answer(found, call.run.workflow.pk)
+            return checkpoints.answer(found, call.run)
         except Refused:
             raise call.run.guard(_look, call) from None
         except (DatabaseError, InterfaceError) as passing:
@@ -174,6 +174,8 @@ def _encode(call: Call, value: Any) -> tuple[str, Any]:
     try:
         return payloads.round_trip(value, path=f"the result of step {call.spec.name!r}")
     except Exception as error:
+        if faults.is_passing(error):
+            raise
         raise Failed(error) from error
 
 

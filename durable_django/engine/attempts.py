@@ -99,7 +99,9 @@ def _prepare(run: Run) -> tuple[Registered, tuple[Any, ...], dict[str, Any]]:
     workflow = run.workflow
     try:
         registered = registry.workflows.get(workflow.name)
-        args, kwargs = payloads.decode_call(workflow.arguments)
+        args, kwargs = faults.until_answered(
+            run.alias, run.owner, "read the arguments", lambda: payloads.decode_call(workflow.arguments)
+        )
         registered.signature.bind(*args, **kwargs)
     except (UnknownWorkflow, PayloadError) as error:
         raise Diverged(error) from error

@@ -19,7 +19,7 @@ from durable_django.base.interrupts import Diverged, LeaseLost, LetGo
 from durable_django.engine import faults
 from durable_django.engine.context import Run
 from durable_django.engine.faults import Fault
-from durable_django.exceptions import NotReplayable
+from durable_django.exceptions import NotReplayable, PayloadError
 from durable_django.models.step import Recorded, Step
 from durable_django.models.workflow import Workflow
 
@@ -83,11 +83,29 @@ def _diverge(run: Run, position: int, recorded: Recorded, name: str) -> None:
     raise Diverged(error)
 
 
-def answer(recorded: Recorded, workflow_id: str) -> Any:
-    """Return the recorded value, or raise the recorded error."""
-    if recorded.error is not None:
-        raise payloads.decode_error(recorded.error, workflow_id)
-    return None if recorded.output is None else payloads.decode(recorded.output)
+def answer(recorded: Recorded, run: Run) -> Any:
+    """
+    Return the recorded value, or raise the recorded error: the only Exception that gets out of here.
+
+    Reading may ask the database, for a model instance; trouble with that, and a record that cannot be read any more,
+    are interrupts.
+    """
+    value, error = run.guard(_read, recorded, run)
+    if error is not None:
+        raise error
+    return value
+
+
+def _read(recorded: Recorded, run: Run) -> tuple[Any, Exception | None]:
+    def decode() -> tuple[Any, Exception | None]:
+        if recorded.error is not None:
+            return None, payloads.decode_error(recorded.error, run.workflow.pk)
+        return None if recorded.output is None else payloads.decode(recorded.output), None
+
+    try:
+        return faults.until_answered(run.alias, run.owner, "read a checkpoint", decode)
+    except PayloadError as error:
+        raise Diverged(error) from error
 
 
 def record(entry: Entry) -> Recorded | None:

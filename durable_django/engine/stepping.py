@@ -40,7 +40,7 @@ def _perform(run: Run, spec: StepSpec, args: tuple[Any, ...], kwargs: dict[str, 
     recorded = checkpoints.recall(run, position, spec.name, spec.kind)
     try:
         if recorded is not None and recorded.is_finished:
-            return checkpoints.answer(recorded, run.workflow.pk)
+            return checkpoints.answer(recorded, run)
         call = Call(run, spec, position, args, kwargs)
         if recorded is not None:
             call.retries, call.is_retrying = recorded.retries, True
@@ -68,10 +68,19 @@ def _run_plain(call: Call) -> Any:
     """Run the body once more than the database makes it fail; record what comes of it."""
     value = _body(call)
     try:
-        text, value = payloads.round_trip(value, path=f"the result of step {call.spec.name!r}")
+        text, value = call.run.guard(_round_trip, call, value)
     except PayloadError as error:
         raise Failed(error) from error
     return _record(call, output=text, value=value)
+
+
+def _round_trip(call: Call, value: Any) -> tuple[str, Any]:
+    """Encode the value and read it back as a replay will; a model instance is read from the database."""
+    path = f"the result of step {call.spec.name!r}"
+    run = call.run
+    return faults.until_answered(
+        run.alias, run.owner, "read a result back", lambda: payloads.round_trip(value, path=path)
+    )
 
 
 def _body(call: Call) -> Any:
@@ -95,7 +104,7 @@ def _record(call: Call, *, output: str | None = None, error: str | None = None, 
     adopted = checkpoints.record(call.entry(output=output, error=error))
     if call.is_timed_out:
         call.run.guard(_refuse_late)
-    return value if adopted is None else checkpoints.answer(adopted, call.run.workflow.pk)
+    return value if adopted is None else checkpoints.answer(adopted, call.run)
 
 
 def _refuse_late() -> None:

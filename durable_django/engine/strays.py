@@ -7,9 +7,8 @@ such rows from a worker whose lease stands, so the worker looks for them itself 
 
 from __future__ import annotations
 
-from durable_django import signals
 from durable_django.base import clock
-from durable_django.engine import wakeups
+from durable_django.engine import recovering
 from durable_django.engine.ownership import Ownership
 from durable_django.models.workflow import Workflow
 
@@ -35,7 +34,4 @@ class Strays:
             return 0
         self._look_at = None
         done = Workflow.objects.using(self.alias).recover_strays(owner.worker_id, owner.held)
-        if done.total:
-            signals.workflows_recovered.send_robust(sender=None, count=done.recovered, exhausted=done.exhausted)
-            wakeups.ring(self.alias)
-        return done.total
+        return recovering.report(done, self.alias)

@@ -32,13 +32,13 @@ class Recovery(NamedTuple):
     """What one sweep did: put back, ended as exhausted, and set free after their attempt never let go."""
 
     recovered: int
-    exhausted: int
+    exhausted: tuple[Workflow, ...]
     freed: int
 
     @property
     def total(self) -> int:
         """How many rows were dealt with."""
-        return sum(self)
+        return self.recovered + len(self.exhausted) + self.freed
 
 
 def recovery_delay(recoveries: int) -> float:
@@ -46,12 +46,14 @@ def recovery_delay(recoveries: int) -> float:
     return 0.0 if recoveries <= 1 else float(min(2 ** (min(recoveries, 32) - 2), LONGEST_DELAY_SECONDS))
 
 
-def recover(orphaned: WorkflowQuerySet, limit: int) -> Recovery:
+def recover(orphaned: WorkflowQuerySet, limit: int, *, is_immediate: bool = False) -> Recovery:
     """
     Recover a bounded batch of orphaned workflows, in one transaction.
 
     The rows are locked first, skipping those that another janitor has, so that the sweep is idempotent and any
     number of janitors may run it. Nothing here needs the workflows' code.
+
+    is_immediate  put back without the delay that later recoveries have otherwise
     """
     progress = Step.objects.filter(workflow_id=OuterRef("pk"), attempt=OuterRef("attempt"), finished_at__isnull=False)
     with transaction.atomic(using=orphaned.db):
@@ -60,10 +62,10 @@ def recover(orphaned: WorkflowQuerySet, limit: int) -> Recovery:
         running = [workflow for workflow in found if workflow.status == Status.RUNNING]
         exhausted = [workflow for workflow in running if _recoveries(workflow) > workflow.max_recoveries]
         _end(exhausted)
-        _put_back(orphaned, [workflow for workflow in running if workflow not in exhausted])
+        _put_back(orphaned, [workflow for workflow in running if workflow not in exhausted], is_immediate=is_immediate)
         freed = [workflow.pk for workflow in found if workflow.status != Status.RUNNING]
         _rows(orphaned, freed).update(worker=None)
-    return Recovery(len(running) - len(exhausted), len(exhausted), len(freed))
+    return Recovery(len(running) - len(exhausted), tuple(exhausted), len(freed))
 
 
 def _recoveries(workflow: Any) -> int:
@@ -71,12 +73,12 @@ def _recoveries(workflow: Any) -> int:
     return 1 if workflow.has_progress else workflow.recoveries + 1
 
 
-def _put_back(orphaned: WorkflowQuerySet, workflows: list[Workflow]) -> None:
+def _put_back(orphaned: WorkflowQuerySet, workflows: list[Workflow], *, is_immediate: bool) -> None:
     by_count: dict[int, list[str]] = defaultdict(list)
     for workflow in workflows:
         by_count[_recoveries(workflow)].append(workflow.pk)
     for count, ids in by_count.items():
-        delay = recovery_delay(count)
+        delay = 0.0 if is_immediate else recovery_delay(count)
         _rows(orphaned, ids).update(
             status=Status.QUEUED, worker=None, recoveries=count, run_after=Later(delay) if delay else None
         )
@@ -86,8 +88,8 @@ def _end(workflows: list[Workflow]) -> None:
     for workflow in workflows:
         count = _recoveries(workflow)
         error = RecoveriesExhausted(workflow_id=workflow.pk, recoveries=count)
-        workflow.recoveries = count
-        workflow.exhaust(payloads.encode_error(error))
+        workflow.recoveries, workflow.error = count, payloads.encode_error(error)
+        workflow.exhaust(workflow.error)
 
 
 def _rows(orphaned: WorkflowQuerySet, ids: list[str]) -> WorkflowQuerySet:

@@ -201,9 +201,9 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
             ),
         )
 
-    def recover(self, limit: int = BATCH) -> Recovery:
+    def recover(self, limit: int = BATCH, *, is_immediate: bool = False) -> Recovery:
         """Put the workflows of lost workers back in their queues. See models/recovery.py."""
-        return recover(self.orphaned(), limit)
+        return recover(self.orphaned(), limit, is_immediate=is_immediate)
 
     def recover_strays(self, worker_id: str, held: Collection[str]) -> Recovery:
         """Put back what a worker holds without running it."""

@@ -7,7 +7,7 @@ import os
 from durable_django import signals
 from durable_django.base import clock, hosts, registry
 from durable_django.conf import durable_settings
-from durable_django.engine import wakeups
+from durable_django.engine import recovering
 from durable_django.engine.ownership import Ownership
 from durable_django.engine.strays import Strays
 from durable_django.models.recovery import Recovery
@@ -47,9 +47,7 @@ class Janitor:
     def recover(self) -> Recovery:
         """Put back what lost workers held."""
         done = Workflow.objects.using(self.alias).recover()
-        if done.total:
-            signals.workflows_recovered.send_robust(sender=None, count=done.recovered, exhausted=done.exhausted)
-            wakeups.ring(self.alias)
+        recovering.report(done, self.alias)
         return done
 
     def _expire_gone_neighbours(self) -> int:

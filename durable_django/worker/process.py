@@ -93,6 +93,8 @@ class WorkerProcess:
         self.stop_signals, self.exit_code, self.reason = 1, exits.MISCONFIGURED, f"it cannot boot: {error}"
 
     def _boot(self) -> None:
+        # First: what is edited from now on is noticed.
+        self.changes = reload.Changes() if self.options.reload else None
         boot.sync_queues(self.alias)
         Janitor(self.alias).forget_old_workers()
         self.heartbeat = Heartbeat(
@@ -104,7 +106,6 @@ class WorkerProcess:
         )
         self.pool = Pool(self.alias, self.options.threads, self.wake.set, self._on_interrupt)
         self.loop = Loop(self.alias, self.options, self.pool, self.heartbeat, self.wake)
-        self.changes = reload.Changes() if self.options.reload else None
         signals.worker_started.send_robust(
             sender=None,
             worker_id=self._worker_id(),
