@@ -28,6 +28,9 @@ $(VENV)/installed-bench: $(VENV)/installed
 	@$(PIP) --editable '.[bench]'
 	@touch $@
 
+# Whatever the shell's own project is.
+demo run migrations: export DJANGO_SETTINGS_MODULE = example_project.settings
+
 demo: venv ## show durable workflows surviving a killed worker, in a terminal
 	@$(PY) manage.py demo
 
