@@ -1,0 +1,1 @@
+"""The written side: samples run, names are documented, links resolve."""
