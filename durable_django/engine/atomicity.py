@@ -24,8 +24,10 @@ from durable_django.models.worker import Worker
 
 #: How often the database may choose a body as its victim before that is the step's own error.
 MOST_RERUNS = 10
+_COMMENTS = r"(?:\s|--[^\n]*\n|/\*(?:[^*]|\*(?!/))*\*/)*"
 _ENDS_TRANSACTION = re.compile(
-    r"\s*(COMMIT|END|ABORT|ROLLBACK(?!\s+(WORK\s+|TRANSACTION\s+)?TO\b)|PREPARE\s+TRANSACTION|BEGIN|START\s+TRANSACTION)\b",
+    _COMMENTS + r"(COMMIT|END|ABORT|ROLLBACK(?!\s+(?:WORK\s+|TRANSACTION\s+)?TO\b)"
+    r"|PREPARE\s+TRANSACTION|BEGIN|START\s+TRANSACTION)\b",
     re.IGNORECASE,
 )
 
@@ -58,8 +60,8 @@ class Guard:
         self.depth = len(self.connection.savepoint_ids)
 
     def __call__(self, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001
-        if isinstance(sql, str) and _ENDS_TRANSACTION.match(sql):
-            self.fault = self._broken(f"ran {sql.split()[0].upper()} by hand", "Let the step end its transaction.")
+        if isinstance(sql, str) and (ending := _ENDS_TRANSACTION.match(sql)):
+            self.fault = self._broken(f"ran {ending[1].upper()} by hand", "Let the step end its transaction.")
             raise self.fault
         try:
             return execute(sql, params, many, context)

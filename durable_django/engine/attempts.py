@@ -71,7 +71,9 @@ def _execute(run: Run) -> Callable[[], None]:
         _require_not_swallowed(run)
         return partial(_settle_error, run, registered, error)
     except BaseException as error:  # noqa: BLE001 - SystemExit and its like end the workflow, not the worker
-        failure = WorkflowFailed(workflow_id=run.workflow.pk, type=type(error).__name__, error=str(error), traceback="")
+        said = payloads.describe_error(payloads.encode_error(error))
+        facts = {"type": type(error).__name__, "error": said.message, "traceback": said.traceback}
+        failure = WorkflowFailed(workflow_id=run.workflow.pk, **facts)
         failure.__cause__ = error
         _require_not_swallowed(run)
         return partial(_settle_error, run, registered, failure)
@@ -137,7 +139,9 @@ def _settle_error(run: Run, registered: Registered, error: Exception) -> None:
         _send(signals.workflow_let_go, run, reason=f"the database failed: {error}")
         return
     text = payloads.encode_error(error)
-    delay = registered.retry.delay_after(workflow.failures + 1, error) if registered.retry else None
+    # A result that cannot be stored is not worth a retry: it would only repeat the workflow's own effects.
+    retry = None if isinstance(error, PayloadError) else registered.retry
+    delay = retry.delay_after(workflow.failures + 1, error) if retry else None
     if delay is None:
         if _write(run, "store the error", lambda: workflow.fail(text)):
             _send(signals.workflow_failed, run, error=error)
