@@ -13,7 +13,6 @@ from django.db import DatabaseError, Error, InterfaceError, connections, transac
 
 from durable_django import signals
 from durable_django.base import clock, payloads
-from durable_django.base.interrupts import LeaseLost
 from durable_django.engine import checkpoints, faults
 from durable_django.engine.calls import Call
 from durable_django.engine.checkpoints import Refused, Taken
@@ -124,7 +123,7 @@ def run_atomic(call: Call) -> Any:
             found = call.run.guard(checkpoints.adopt_when_answered, call.entry())
             return checkpoints.answer(found, call.run)
         except Refused:
-            raise call.run.guard(_look, call) from None
+            call.run.guard(_explain_refusal, call)
         except (DatabaseError, InterfaceError) as passing:
             error = passing
         reruns += 1
@@ -232,7 +231,12 @@ def _find(call: Call) -> Recorded | None:
     return found if found is not None and found.is_finished else None
 
 
-def _look(call: Call) -> LeaseLost | Any:
-    return faults.until_answered(
-        call.run.alias, call.run.owner, "look at the workflow", lambda: checkpoints.look(call.run)
-    )
+def _explain_refusal(call: Call) -> None:
+    """Raise why the fence did not hold; if it holds again now, the body itself had broken it in its transaction."""
+    run = call.run
+    why = faults.until_answered(run.alias, run.owner, "look at the workflow", lambda: checkpoints.look(run))
+    if why is not None:
+        raise why
+    advice = "Do that in a step that is not atomic."
+    raise Failed(BrokenTransaction(step=call.spec.name, what="changed its own workflow", advice=advice))
+

@@ -20,6 +20,7 @@ from durable_django.engine import faults
 from durable_django.engine.context import Run
 from durable_django.engine.faults import Fault
 from durable_django.exceptions import NotReplayable, PayloadError
+from durable_django.models.status import Status
 from durable_django.models.step import Recorded, Step
 from durable_django.models.workflow import Workflow
 
@@ -199,13 +200,19 @@ def adopt_when_answered(entry: Entry) -> Recorded:
     return faults.until_answered(entry.run.alias, entry.run.owner, "adopt a checkpoint", lambda: adopt(entry))
 
 
-def look(run: Run) -> LetGo | LeaseLost:
-    """Look at the row after a refusal. Return why the attempt ends; raise LeaseLost if the row is a later attempt's."""
+def look(run: Run) -> LetGo | LeaseLost | None:
+    """
+    Look at the row after a refusal. Return why the attempt ends; raise LeaseLost if the row is a later attempt's.
+
+    None: the attempt owns the row after all. What broke the fence was undone with the transaction that it was part of.
+    """
     rows = Workflow.objects.using(run.alias).filter(pk=run.workflow.pk)
-    found = rows.values_list("attempt", "worker").first()
+    found = rows.values_list("attempt", "worker", "status").first()
     if found is None or found[0] != run.workflow.attempt:
         raise LeaseLost
-    return LetGo() if found[1] == run.workflow.worker else LeaseLost()
+    if found[1] != run.workflow.worker:
+        return LeaseLost()
+    return None if found[2] == Status.RUNNING else LetGo()
 
 
 def send_recorded(entry: Entry) -> None:

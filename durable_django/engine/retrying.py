@@ -154,4 +154,5 @@ def _keep_once(entry: Entry, delay: float, after: Callable[[], object]) -> None:
 
 def _look(entry: Entry) -> BaseException:
     run = entry.run
-    return faults.until_answered(run.alias, run.owner, "look at the workflow", lambda: checkpoints.look(run))
+    why = faults.until_answered(run.alias, run.owner, "look at the workflow", lambda: checkpoints.look(run))
+    return why or LeaseLost()

@@ -34,7 +34,7 @@ class Command(BaseCommand):
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
         listing = verbs.add_parser("list", help="workflows, the newest first")
         selection.add_filters(listing)
-        listing.add_argument("--limit", type=_positive, default=50, help="at most so many (50)")
+        listing.add_argument("--limit", type=worker.positive, default=50, help="at most so many (50)")
         showing = verbs.add_parser("show", help="one workflow with its steps")
         showing.add_argument("id")
         self._add_start(verbs.add_parser("start", help="start a workflow by its name"))
@@ -153,13 +153,6 @@ def _workflows() -> WorkflowQuerySet:
 def _not_found(ids: list[str]) -> str:
     names = ", ".join(plain(each) for each in ids[:10])
     return f"There is no workflow {names}. See: manage.py durable list --id-prefix {plain(ids[0])[:8]}"
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        message = f"expected a whole number from 1, got {text!r}"
-        raise argparse.ArgumentTypeError(message)
-    return int(text)
 
 
 def _arguments(text: str) -> tuple[list[Any], dict[str, Any]]:

@@ -34,9 +34,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--queues", type=_queues, default=(), help="names to claim from, comma separated; default: all"
         )
-        parser.add_argument("--threads", type=_positive, default=None, help="workflows at a time in each process (8)")
-        parser.add_argument("--processes", type=_positive, default=1, help="worker processes (1)")
-        parser.add_argument("--max-workflows", type=_positive, default=0, help="end after so many in each process")
+        parser.add_argument("--threads", type=positive, default=None, help="workflows at a time in each process (8)")
+        parser.add_argument("--processes", type=positive, default=1, help="worker processes (1)")
+        parser.add_argument("--max-workflows", type=positive, default=0, help="end after so many in each process")
         parser.add_argument("--until-idle", action="store_true", help="end when nothing is left to run now")
         parser.add_argument(
             "--reload",
@@ -92,7 +92,8 @@ def _queues(text: str) -> tuple[str, ...]:
     return names
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """Return a whole number from 1, for argparse."""
     if not text.isdigit() or int(text) < 1:
         message = f"expected a whole number from 1, got {text!r}"
         raise argparse.ArgumentTypeError(message)
