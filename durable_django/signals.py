@@ -12,6 +12,7 @@ workflows_recovered workflows of lost workers were put back     count, exhausted
 step_recorded       a step's outcome is committed               workflow_id, step, position, attempt, error
 step_retrying       a step failed and is called again later     workflow_id, step, position, error, delay_seconds
 step_rerun          the database refused, the body runs again   workflow_id, step, position, error
+step_hook_failed    an on_commit() hook of an atomic step failed workflow_id, step, position, error
 database_away       the database does not answer; tried again   what, error, delay_seconds
 wakeup_failed       a ring could not be sent (polling finds it) error
 worker_started      a worker process is ready                   worker_id, queues, threads
@@ -37,6 +38,7 @@ workflows_recovered = Signal()
 step_recorded = Signal()
 step_retrying = Signal()
 step_rerun = Signal()
+step_hook_failed = Signal()
 database_away = Signal()
 wakeup_failed = Signal()
 worker_started = Signal()

@@ -128,6 +128,19 @@ def _step_rerun(**facts: Any) -> None:
     )
 
 
+def _step_hook_failed(**facts: Any) -> None:
+    error = facts["error"]
+    _step.error(
+        "%s: step %d %s is committed, but its on_commit() hook failed with %s",
+        plain(facts["workflow_id"]),
+        facts["position"],
+        plain(facts["step"]),
+        _safe(error),
+        extra=_extra(facts),
+        exc_info=(type(error), error, error.__traceback__),
+    )
+
+
 def _database_away(**facts: Any) -> None:
     """Every thread that needs the database says so at every try: one record in five seconds is enough."""
     global _away_logged_at, _away_skipped  # noqa: PLW0603 - what was said last
@@ -194,6 +207,7 @@ _RECEIVERS = {
     signals.workflows_recovered: _recovered,
     signals.step_retrying: _step_retrying,
     signals.step_rerun: _step_rerun,
+    signals.step_hook_failed: _step_hook_failed,
     signals.database_away: _database_away,
     signals.wakeup_failed: _wakeup_failed,
     signals.worker_started: _worker_started,

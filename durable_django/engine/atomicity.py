@@ -116,6 +116,7 @@ def run_atomic(call: Call) -> Any:
         except Unverified as trouble:
             found = call.run.guard(_find, call)
             if found is not None:
+                _send_hook_failed(call, trouble.__cause__)
                 checkpoints.send_recorded(call.entry(output=found.output, error=found.error))
                 return checkpoints.answer(found, call.run)
             error: BaseException = trouble.__cause__ or trouble
@@ -130,6 +131,18 @@ def run_atomic(call: Call) -> Any:
         if reruns > MOST_RERUNS:
             raise Failed(error if isinstance(error, Exception) else RuntimeError(str(error))) from error
         rerun_later(call, error, reruns)
+
+
+def _send_hook_failed(call: Call, error: BaseException | None) -> None:
+    """Tell of an error that came after the commit, from a hook: the step stands, the hook's work does not."""
+    if error is not None and not isinstance(error, Error):
+        signals.step_hook_failed.send_robust(
+            sender=call.run.workflow.name,
+            workflow_id=call.run.workflow.pk,
+            step=call.spec.name,
+            position=call.position,
+            error=error,
+        )
 
 
 def _once(call: Call) -> Any:
@@ -239,4 +252,3 @@ def _explain_refusal(call: Call) -> None:
         raise why
     advice = "Do that in a step that is not atomic."
     raise Failed(BrokenTransaction(step=call.spec.name, what="changed its own workflow", advice=advice))
-
