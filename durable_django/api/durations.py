@@ -12,6 +12,8 @@ from durable_django.base import clock
 
 #: A century. Beyond it lie mistakes, and dates that databases cannot add.
 LONGEST_SECONDS = 100 * 366 * 24 * 3600.0
+#: A year less than Python knows, since a zone may put a moment into the next one.
+_FIRST_YEAR, _LAST_YEAR = 2, 9998
 
 
 def seconds_of(value: Any, argument: str, *, at_least: float = 0.0) -> float:
@@ -36,11 +38,15 @@ def moment_of(value: Any, argument: str) -> datetime:
     """
     Return an aware moment; a naive one is taken in the default time zone, but only where USE_TZ is off.
 
-    Raises TypeError for anything but a datetime, ValueError, naming the argument, for a naive one under USE_TZ.
+    Raises TypeError for anything but a datetime, ValueError, naming the argument, for a naive one under USE_TZ, and
+    for one so early or late that it does not exist in every time zone.
     """
     if not isinstance(value, datetime):
         message = f"{argument} must be a datetime, got {value!r}."
         raise TypeError(message)
+    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+        message = f"{argument} must lie between the years {_FIRST_YEAR} and {_LAST_YEAR}, got {value!r}."
+        raise ValueError(message)
     if timezone.is_aware(value):
         return value
     if clock.uses_time_zones():

@@ -81,7 +81,7 @@ def step(
     def declare(function: Callable[P, R]) -> StepDefinition[P, R]:
         plain, _wrapper = unwrap(function)
         require_step_function(plain)
-        return StepDefinition(plain, _spec(plain, name or plain.__qualname__, atomic, retry, timeout))
+        return StepDefinition(plain, _spec(plain, plain.__qualname__ if name is None else name, atomic, retry, timeout))
 
     return declare if func is None else declare(func)
 
@@ -97,7 +97,7 @@ def run_step(
 ) -> R:
     """Call anything as a step, in line; options as for @step: `run_step(requests.get, url, name="fetch")`."""
     default = getattr(func, "__qualname__", type(func).__qualname__)
-    spec = _spec(func, name or default, atomic, retry, timeout)
+    spec = _spec(func, default if name is None else name, atomic, retry, timeout)
     return stepping.perform(spec, args, kwargs)  # type: ignore[no-any-return]
 
 

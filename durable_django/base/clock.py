@@ -39,7 +39,8 @@ class MomentField(models.DateTimeField):  # type: ignore[type-arg]
         if not prepared:
             value = self.get_prep_value(value)
         if isinstance(value, datetime) and connection.vendor == "sqlite":
-            return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+            # Not strftime(): it writes the years before 1000 with fewer than four digits.
+            return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
         return value
 
     def from_db_value(self, value: datetime | None, _expression: Any, connection: BaseDatabaseWrapper) -> Any:

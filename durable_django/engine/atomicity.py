@@ -19,6 +19,7 @@ from durable_django.engine.checkpoints import Refused, Taken
 from durable_django.engine.faults import Fault
 from durable_django.exceptions import BrokenTransaction
 from durable_django.models.step import Recorded, Step
+from durable_django.models.turns import turn
 from durable_django.models.worker import Worker
 
 #: How often the database may choose a body as its victim before that is the step's own error.
@@ -150,7 +151,7 @@ def _once(call: Call) -> Any:
     alias, owner = call.run.alias, call.run.owner
     is_complete = False
     try:
-        with owner.hold():
+        with owner.hold(), turn(alias):
             with transaction.atomic(using=alias, durable=True):
                 guard = Guard(call)
                 value = _body(call, guard)

@@ -45,7 +45,7 @@ def _perform(run: Run, spec: StepSpec, args: tuple[Any, ...], kwargs: dict[str, 
         if recorded is not None:
             call.retries, call.is_retrying = recorded.retries, True
             run.guard(retrying.wait_for_retry, call)
-        return _until_outcome(call)
+        return run.guard(_until_outcome, call)
     except Exception as error:
         run.step_error = error
         raise

@@ -19,6 +19,7 @@ from durable_django.base.clock import Later, Now
 from durable_django.models.compiled import Slot, Statement, update_query
 from durable_django.models.fields import Literal
 from durable_django.models.status import Status
+from durable_django.models.turns import turn
 
 if TYPE_CHECKING:
     from durable_django.models.workflow import Workflow
@@ -31,7 +32,7 @@ _MOST_ASIDE = 1000
 
 def claim(alias: str, worker_id: str, queue: str, limit: int, names: Collection[str]) -> list[Workflow]:
     """Give the next workflows of a queue to a worker, at most `limit`; put aside those that it does not know."""
-    with transaction.atomic(using=alias):
+    with turn(alias), transaction.atomic(using=alias):
         found = _read(_runnable(limit), alias, {"queue": queue})
         known = [workflow for workflow in found if workflow.name in names]
         if len(known) < len(found):

@@ -17,6 +17,7 @@ from django.db.models.constants import OnConflict
 from django.db.models.sql import InsertQuery, Query, UpdateQuery
 
 from durable_django.base import clock
+from durable_django.models.turns import turn
 
 #: psycopg's own default; Django turns preparing off.
 _PREPARED_FROM = 5
@@ -59,7 +60,8 @@ class Statement:
 
     def execute(self, alias: str, values: Mapping[str, Any]) -> int:
         """Run it and return the number of rows it touched. Values must be what the driver takes as it is."""
-        return int(self._run(alias, self._compiled_for(alias), values, lambda cursor: cursor.rowcount))
+        with turn(alias):
+            return int(self._run(alias, self._compiled_for(alias), values, lambda cursor: cursor.rowcount))
 
     def fetch(self, alias: str, values: Mapping[str, Any]) -> list[Any]:
         """Run a SELECT and return its rows, each column as the ORM would give it back."""
@@ -110,12 +112,14 @@ def _may_prepare(connection: Any) -> bool:
     Whether statements can be kept prepared in the session.
 
     Not where the project says that sessions are shared (DISABLE_SERVER_SIDE_CURSORS, as behind pgbouncer in
-    transaction mode), where they turned out to be, or where it binds parameters in the server by itself.
+    transaction mode), where they turned out to be, or where it binds parameters in the server by itself. Nor where
+    queries are logged (DEBUG, tests): of a prepared statement the driver keeps no text for the log.
     """
     settings = connection.settings_dict
     return (
         connection.vendor == "postgresql"
         and connection.alias not in _shared_sessions
+        and not connection.queries_logged
         and not settings.get("DISABLE_SERVER_SIDE_CURSORS")
         and not settings.get("OPTIONS", {}).get("server_side_binding")
     )
@@ -125,7 +129,7 @@ def _preparing_cursor(connection: Any) -> Any:
     """
     Return a cursor under which psycopg prepares what it executes often; Django's own never does.
 
-    It is wrapped as Django wraps its own, so that query logs, wrappers and error classes are the same.
+    It is wrapped as Django wraps its own, so that wrappers and error classes are the same.
     """
     connection.ensure_connection()
     session = connection.connection
@@ -133,7 +137,7 @@ def _preparing_cursor(connection: Any) -> Any:
         session.prepare_threshold = _PREPARED_FROM
     with connection.wrap_database_errors:
         cursor = connection.Database.Cursor(session)
-    return connection.make_debug_cursor(cursor) if connection.queries_logged else connection.make_cursor(cursor)
+    return connection.make_cursor(cursor)
 
 
 def insert_query(model: type[models.Model], columns: Mapping[str, Any], *, ignore_conflicts: bool = False) -> Query:

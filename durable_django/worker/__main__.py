@@ -10,11 +10,9 @@ import django
 # Models can be imported only after this.
 django.setup()
 
-from durable_django.base import logs  # noqa: E402
 from durable_django.worker import supervisor  # noqa: E402
 
 if __name__ == "__main__":
-    logs.show_on_terminal()
     code = supervisor.run_child(os.environ)
     sys.stdout.flush()
     sys.stderr.flush()

@@ -53,8 +53,8 @@ def look(alias: str, only: Sequence[str]) -> Look:
     served = [row for row in found if not row[1] and (not only or row[0] in only)]
     _name, _paused, _ready, _suspect, seconds_to_timer, has_orphans, has_overdue = found[0]
     return Look(
-        queues=tuple(row[0] for row in served if row[2]),
-        suspect_queues=tuple(row[0] for row in served if row[3]),
+        queues=tuple(row[0] for row in served if row[2] is not None),
+        suspect_queues=tuple(row[0] for row in served if row[3] is not None),
         seconds_to_timer=seconds_to_timer,
         has_orphans=has_orphans,
         has_overdue=has_overdue,
@@ -63,12 +63,14 @@ def look(alias: str, only: Sequence[str]) -> Look:
 
 def _query(alias: str) -> Query:
     workflows = Workflow.objects.using(alias)
-    ready = workflows.runnable(OuterRef("name")).order_by()
+    ready = workflows.runnable(OuterRef("name"))
     rows = Queue.objects.using(alias).values_list(
         "name",
         "is_paused",
-        Exists(ready.unsuspected()),
-        Exists(ready.suspects()),
+        # In order, not Exists(): PostgreSQL would rather read the table from its beginning, where a million finished
+        # rows may stand before the first runnable one.
+        Subquery(ready.unsuspected().values("line")[:1]),
+        Subquery(ready.suspects().order_by("line").values("line")[:1]),
         Subquery(workflows.timed().values_list(SecondsUntil("run_after"))[:1]),
         Exists(workflows.orphaned()),
         Exists(workflows.overdue()),

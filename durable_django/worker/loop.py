@@ -29,7 +29,7 @@ from durable_django.worker.pool import Pool
 #: After a ring the loop looks again this often until it finds nothing: rings within wakeups.QUIET_SECONDS are skipped.
 _ECHO_SECONDS = 0.015
 #: While other slots work, wait this long for more to become free: one claim of several costs as much as one of one.
-_GATHER_SECONDS = 0.003
+_GATHER_SECONDS = 0.001
 
 
 class Loop:

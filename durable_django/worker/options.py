@@ -19,6 +19,7 @@ class WorkerOptions:
     reload         begin anew when a source file changes
     grace_seconds  how long after TERM or INT running steps may go on
     name           label of the Worker row
+    is_quiet       show no records on the terminal
     """
 
     queues: tuple[str, ...] = ()
@@ -29,6 +30,7 @@ class WorkerOptions:
     reload: bool = False
     grace_seconds: float = 30.0
     name: str = ""
+    is_quiet: bool = False
 
     def to_json(self) -> str:
         """Return the options as text for a child's environment."""

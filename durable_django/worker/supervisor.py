@@ -19,7 +19,7 @@ from types import FrameType
 from django.db import DatabaseError, InterfaceError, connections
 
 from durable_django import signals
-from durable_django.base import clock, hosts
+from durable_django.base import clock, hosts, logs
 from durable_django.conf import durable_settings
 from durable_django.engine import context
 from durable_django.models.worker import Worker
@@ -37,6 +37,7 @@ _LONGEST_PAUSE_SECONDS = 10.0
 def run_child(environment: Mapping[str, str]) -> int:
     """Be one worker process, as the supervisor's environment says. Return the exit code."""
     options = WorkerOptions.from_json(environment[_OPTIONS])
+    logs.show_on_terminal(is_quiet=options.is_quiet)
     return WorkerProcess(options, int(environment[_LIFELINE])).run()
 
 

@@ -1,31 +1,50 @@
-"""Stored values as people read them: as Python would write them, or why they cannot be read. Never raises."""
+"""
+Stored values as people read them: in the look of Python, or why they cannot be read. Never raises.
+
+Nothing is rebuilt, looked up or evaluated: no class need be loaded, no row is read, no code of the project runs. So
+whatever a row holds can be shown, at the cost of parsing its text.
+"""
 
 from __future__ import annotations
 
-from durable_django.base.payloads.calls import decode_call
-from durable_django.base.payloads.decoding import decode
+from typing import Any
+
+from durable_django.base.payloads.decoding import WRITTEN_BY_OTHERS, parse
 from durable_django.base.payloads.error_reading import describe_error
+from durable_django.base.payloads.layout import Group, flat, laid_out
+from durable_django.base.payloads.shapes import node_of
+from durable_django.base.payloads.writing import CONTENT, TAG
 from durable_django.base.texts import shortened
+from durable_django.exceptions import UnreadablePayload
 
 
-def describe_call(stored: str, longest: int = 2000) -> str:
-    """Return stored arguments as they were written in the call: (7, express=True)."""
+def describe_call(stored: str, longest: int = 2000, *, width: int | None = None) -> str:
+    """
+    Return stored arguments as they were written in the call: (7, express=True).
+
+    width  break into lines of about so many characters; None for one line
+    """
     try:
-        args, kwargs = decode_call(stored)
-        parts = [*map(repr, args), *(f"{name}={value!r}" for name, value in kwargs.items())]
-    except Exception as error:  # noqa: BLE001 - a row that somebody else wrote must not hide the others
-        return f"(unreadable: {error})"
-    return shortened(f"({', '.join(parts)})", longest)
+        args, kwargs = call_of(parse(stored))
+        parts = [*(("", node_of(value)) for value in args), *((f"{name}=", node_of(kwargs[name])) for name in kwargs)]
+    except UnreadablePayload as error:
+        return _unreadable(error, longest)
+    return _written(Group("(", tuple(parts), ")"), longest, width)
 
 
-def describe_value(stored: str | None, longest: int = 2000) -> str | None:
-    """Return a stored value as Python writes it, None if there is none."""
+def describe_value(stored: str | None, longest: int = 2000, *, width: int | None = None) -> str | None:
+    """
+    Return a stored value as Python writes it, None if there is none.
+
+    width  break into lines of about so many characters; None for one line
+    """
     if stored is None:
         return None
     try:
-        return shortened(repr(decode(stored)), longest)
-    except Exception as error:  # noqa: BLE001 - as above; repr() may be the user's
-        return f"(unreadable: {error})"
+        node = node_of(parse(stored))
+    except UnreadablePayload as error:
+        return _unreadable(error, longest)
+    return _written(node, longest, width)
 
 
 def describe_error_line(stored: str | None, longest: int = 2000) -> str | None:
@@ -33,4 +52,37 @@ def describe_error_line(stored: str | None, longest: int = 2000) -> str | None:
     if stored is None:
         return None
     found = describe_error(stored)
-    return shortened(f"{found.type}: {found.message}", longest)
+    return shortened(f"{found.type}: {found.message}" if found.message else found.type, longest)
+
+
+def call_of(tree: Any) -> tuple[list[Any], dict[str, Any]]:
+    """
+    Return the positional and keyword arguments of a parsed call, their own values as parsed.
+
+    Raises UnreadablePayload if it is no call.
+    """
+    call = {"args": tree} if type(tree) is list else tree
+    if type(call) is dict and call.keys() <= {"args", "kwargs"}:
+        args, kwargs = call.get("args", []), _keywords(call.get("kwargs", {}))
+        if type(args) is list and type(kwargs) is dict:
+            return args, kwargs
+    raise UnreadablePayload(
+        reason='it is not the arguments of a call: an array, or {"args": [...], "kwargs": {...}}.',
+        advice=WRITTEN_BY_OTHERS,
+    )
+
+
+def _keywords(tree: Any) -> Any:
+    """Return the keyword arguments; names that JSON cannot hold stand in pairs."""
+    if type(tree) is not dict or tree.get(TAG) != "dict" or type(tree.get(CONTENT)) is not list:
+        return tree
+    pairs = [pair for pair in tree[CONTENT] if type(pair) is list and len(pair) == 2]  # noqa: PLR2004 - name and value
+    return {flat(node_of(name)).strip("'"): value for name, value in pairs}
+
+
+def _written(node: Any, longest: int, width: int | None) -> str:
+    return shortened(flat(node) if width is None else laid_out(node, width), longest)
+
+
+def _unreadable(error: UnreadablePayload, longest: int) -> str:
+    return shortened(f"(unreadable: {error})", longest)

@@ -14,6 +14,7 @@ from durable_django.base import logs, registry
 from durable_django.conf import durable_settings, is_debug
 from durable_django.engine import context
 from durable_django.exceptions import UnknownQueue
+from durable_django.management.arguments import number
 from durable_django.worker import boot
 from durable_django.worker.options import WorkerOptions
 from durable_django.worker.supervisor import Supervisor
@@ -34,9 +35,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--queues", type=_queues, default=(), help="names to claim from, comma separated; default: all"
         )
-        parser.add_argument("--threads", type=positive, default=None, help="workflows at a time in each process (8)")
-        parser.add_argument("--processes", type=positive, default=1, help="worker processes (1)")
-        parser.add_argument("--max-workflows", type=positive, default=0, help="end after so many in each process")
+        parser.add_argument("--threads", type=number, default=None, help="workflows at a time in each process (8)")
+        parser.add_argument("--processes", type=number, default=1, help="worker processes (1)")
+        parser.add_argument("--max-workflows", type=number, default=0, help="end after so many in each process")
         parser.add_argument("--until-idle", action="store_true", help="end when nothing is left to run now")
         parser.add_argument(
             "--reload",
@@ -63,6 +64,7 @@ class Command(BaseCommand):
                 reload=is_debug() if options["reload"] is None else options["reload"],
                 grace_seconds=options["grace"],
                 name=options["name"],
+                is_quiet=options["verbosity"] == 0,
             )
         ).run()
         if code:
@@ -90,14 +92,6 @@ def _queues(text: str) -> tuple[str, ...]:
         message = f"expected queue names, comma separated, got {text!r}"
         raise argparse.ArgumentTypeError(message)
     return names
-
-
-def positive(text: str) -> int:
-    """Return a whole number from 1, for argparse."""
-    if not text.isdigit() or int(text) < 1:
-        message = f"expected a whole number from 1, got {text!r}"
-        raise argparse.ArgumentTypeError(message)
-    return int(text)
 
 
 def _seconds(text: str) -> float:
