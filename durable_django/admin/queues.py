@@ -6,7 +6,8 @@ from django.contrib import admin
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from durable_django.admin.readonly import ReadOnlyAdmin, badge
+from durable_django.admin.badges import badge
+from durable_django.admin.readonly import ReadOnlyAdmin
 from durable_django.models.queue import Queue
 
 
@@ -16,8 +17,8 @@ class QueueAdmin(ReadOnlyAdmin):
 
     list_display = ("name", "state", "created_at")
     ordering = ("name",)
-    readonly_fields = ("state",)
     fields = ("name", "state", "created_at")
+    readonly_fields = ("state",)
 
     @admin.display(description=_("state"))
     def state(self, queue: Queue) -> SafeString:

@@ -5,25 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.core.paginator import Paginator
+from django.contrib.admin.views.main import ChangeList
 from django.db import models
 from django.http import HttpRequest
-from django.utils.functional import cached_property
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 
-#: A list counts no further: counting millions of rows takes seconds and tells nobody anything.
-MOST_COUNTED = 10_000
-
-
-class CappedPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts at most MOST_COUNTED rows, and so offers no page behind them: filters and search lead there."""
-
-    @cached_property
-    def count(self) -> int:
-        """The number of rows, or MOST_COUNTED if there are more."""
-        rows: Any = self.object_list
-        return int(rows.order_by()[:MOST_COUNTED].count())
+from durable_django.admin.lists import CappedPaginator, FixedOrderList
+from durable_django.engine import context
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -39,6 +26,9 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     # Counts beside each filter would read the whole table.
     show_facets = admin.ShowFacets.NEVER
     list_per_page = 50
+    sortable_by = ()
+    #: Lookups that the address may carry: those of the list's own filters.
+    allowed_lookups: frozenset[str] = frozenset()
 
     class Media:
         css = {"all": ["durable_django/admin.css"]}
@@ -52,15 +42,18 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def has_delete_permission(self, _request: HttpRequest, _obj: models.Model | None = None) -> bool:
         return False
 
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:  # noqa: ARG002
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        """Read where workers write: a replica may lag behind what they do."""
+        rows: models.QuerySet[Any] = super().get_queryset(request)
+        return rows.using(context.alias_of_workflows())
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        # PostgreSQL refuses NUL with an error instead of finding nothing.
+        return None if "\0" in object_id else super().get_object(request, object_id, from_field)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002 - Django's names
+        return FixedOrderList
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:  # noqa: ARG002 - Django looks for these names
         """Allow no lookup from the address but those of the list's own filters: a regex could stop the database."""
-        return lookup in self.allowed_lookups()
-
-    def allowed_lookups(self) -> tuple[str, ...]:
-        """Return the lookups that list_filter needs."""
-        return ()
-
-
-def badge(kind: str, text: Any) -> SafeString:
-    """Return a coloured label; the colours stand in static/durable_django/admin.css."""
-    return format_html('<span class="durable-badge durable-{}">{}</span>', kind, text)
+        return lookup in self.allowed_lookups

@@ -1,17 +1,20 @@
-"""How commands show workflows: aligned columns for people, plain objects for JSON."""
+"""How commands show workflows: aligned columns for people, plain objects for programs."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.core.management.color import Style
 from django.utils import timezone
 
-from durable_django.base import payloads
-from durable_django.base.texts import plain, shortened
-from durable_django.models.step import Step
+from durable_django.base.payloads.decoding import parse
+from durable_django.base.texts import plain, shortened, spoken_seconds
+from durable_django.exceptions import UnreadablePayload
+from durable_django.management.history import History, StepHistory, Stored, seconds_between
 from durable_django.models.workflow import Workflow
 
 #: What list reads: no payload column, however many rows.
@@ -19,16 +22,41 @@ LISTED = (
     "id", "name", "status", "queue", "priority", "attempt", "recoveries", "worker", "waiting_for", "run_after",
     "deadline", "created_at", "started_at", "finished_at", "reason",
 )  # fmt: skip
+_ONLY_SHOWN = (
+    "claimed_at", "failures", "max_recoveries", "timeout_seconds", "started_by", "parent_id", "forked_from_id",
+    "schedule", "partition_key", "deduplication_key", "application", "attributes",
+)  # fmt: skip
 _LONGEST_CELL = 60
+_COLOURS = {
+    "succeeded": "SUCCESS",
+    "done": "SUCCESS",
+    "failed": "ERROR",
+    "cancelled": "WARNING",
+    "paused": "WARNING",
+    "retrying": "WARNING",
+    "running": "MIGRATE_LABEL",
+}
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Return aligned columns; control characters are shown escaped, long cells are cut."""
-    cells = [list(header), *([cell(value) for value in row] for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    return "\n".join(
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in cells
-    )
+def coloured(style: Style, word: str, text: str) -> str:
+    """Return the text in the colour of a status, or of a step's state, where the terminal has colours."""
+    paint: Callable[[str], str] = getattr(style, _COLOURS[word]) if word in _COLOURS else str
+    return paint(text)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], style: Style, *, status: int) -> str:
+    """
+    Return aligned columns.
+
+    rows    cells as cell() makes them
+    status  the column that is coloured
+    """
+    lines = [header, *rows]
+    widths = [max(_width(line[column]) for line in lines) for column in range(len(header))]
+    padded = [[_padded(text, width) for text, width in zip(line, widths, strict=True)] for line in lines]
+    for line, cells in zip(rows, padded[1:], strict=True):
+        cells[status] = coloured(style, line[status], cells[status])
+    return "\n".join("  ".join(cells).rstrip() for cells in padded)
 
 
 def cell(value: Any, longest: int = _LONGEST_CELL) -> str:
@@ -40,42 +68,82 @@ def cell(value: Any, longest: int = _LONGEST_CELL) -> str:
     return shortened(plain(value), longest)
 
 
+def line(workflow: Workflow) -> list[str]:
+    """Return one row of the list for people: ids in full, to be copied."""
+    took = spoken_seconds(seconds_between(workflow.started_at, workflow.finished_at or vars(workflow)["now"]))
+    facts = (workflow.name, workflow.status, workflow.queue, workflow.attempt, workflow.created_at)
+    return [cell(workflow.pk, 10**6), *(cell(fact) for fact in facts), took, cell(workflow.reason)]
+
+
 def listed(workflow: Workflow) -> dict[str, Any]:
-    """Return one row of the list for JSON."""
-    return {name: _json(getattr(workflow, name)) for name in LISTED}
+    """Return one row of the list for programs."""
+    took = seconds_between(workflow.started_at, workflow.finished_at)
+    return {**{name: _json(getattr(workflow, name)) for name in LISTED}, "duration_seconds": took}
 
 
-def shown(workflow: Workflow, steps: Sequence[Step]) -> dict[str, Any]:
-    """Return everything about one workflow for JSON."""
+def shown(history: History) -> dict[str, Any]:
+    """Return everything about one workflow for programs."""
+    workflow = history.workflow
     return {
         **listed(workflow),
-        "attributes": workflow.attributes,
-        "arguments": payloads.describe_call(workflow.arguments),
-        "result": payloads.describe_value(workflow.output),
-        "error": payloads.describe_error_line(workflow.error),
-        "steps": [_step(step) for step in steps],
+        **{name: _json(getattr(workflow, name)) for name in _ONLY_SHOWN},
+        "situation": history.situation,
+        "arguments": _value(history.arguments),
+        "result": _value(history.output),
+        "error": _value(history.error),
+        "steps": [_step(step) for step in history.steps],
+        "steps_left_out": history.left_out,
     }
 
 
-def _step(step: Step) -> dict[str, Any]:
+def _step(history: StepHistory) -> dict[str, Any]:
+    step = history.step
+    names = ("branch", "position", "name", "kind", "attempt", "retries", "started_at", "finished_at", "next_retry_at")
     return {
-        "position": step.position,
-        "name": step.name,
-        "kind": step.kind,
-        "state": step.state,
-        "attempt": step.attempt,
-        "retries": step.retries,
-        "started_at": _json(step.started_at),
-        "finished_at": _json(step.finished_at),
-        "result": payloads.describe_value(step.output),
-        "error": payloads.describe_error_line(step.error),
+        **{name: _json(getattr(step, name)) for name in names},
+        "state": history.state,
+        "duration_seconds": history.seconds,
+        "result": _value(history.output),
+        "error": _value(history.error),
     }
+
+
+def _value(stored: Stored) -> Any:
+    """Return what the payload says as JSON, what JSON has no word for as {"$py": type, "v": content}."""
+    if stored.head is None:
+        return None
+    if stored.is_cut:
+        return {"unreadable": f"{stored.length} characters, too many to be shown"}
+    try:
+        found = parse(stored.head)
+        json.dumps(found, allow_nan=False)
+    except UnreadablePayload as error:
+        return {"unreadable": str(error)}
+    except (ValueError, RecursionError) as error:
+        return {"unreadable": f"It does not fit into JSON: {error}"}
+    return found
 
 
 def _json(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
+    if not isinstance(value, datetime):
+        return value
+    return (value if timezone.is_aware(value) else timezone.make_aware(value)).isoformat()
 
 
 def dumps(value: Any) -> str:
-    """Return JSON for a terminal or a pipe."""
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    """Return JSON for a terminal or a pipe, in ASCII: no value can control the one or break the other."""
+    return json.dumps(value, indent=2)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))
+
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal the text takes: two for wide characters, none for combining ones."""
+    if text.isascii():
+        return len(text)
+    return sum(_WIDE.get(unicodedata.east_asian_width(c), 1) for c in text if not unicodedata.combining(c))
+
+
+_WIDE = {"W": 2, "F": 2}

@@ -1,76 +1,141 @@
-"""Which workflows a command is about: ids, or the filters that `durable list` and the bulk verbs share."""
+"""Which workflows a command is about: the ids, or the filters that `durable list` and the bulk verbs share."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import re
-from datetime import timedelta
+from collections.abc import Sequence
 from typing import Any
 
-from durable_django.base.clock import Later
+from django.core.management.base import CommandError
+from django.db.models import Q, QuerySet
+from django.db.models.fields.json import KeyTransform
+
+from durable_django.base import registry
+from durable_django.base.texts import plain
+from durable_django.engine import context
+from durable_django.management import arguments
 from durable_django.models.status import Status
+from durable_django.models.workflow import Workflow
 from durable_django.models.workflow_queryset import WorkflowQuerySet
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_FILTERS = ("status", "name", "queue", "id_prefix", "newer_than", "older_than", "attribute")
+_FILTERS = ("status", "name", "queue", "id_prefix", "since", "until", "attribute")
+#: Ids in one statement: SQLite takes some ten thousand parameters, PostgreSQL 65,535.
+_IDS_PER_STATEMENT = 5000
+_MOST_NAMED = 10
+_LAST_CHARACTER = "\U0010ffff"
+
+
+def workflows() -> WorkflowQuerySet:
+    """Return all workflows, on the database that decides."""
+    rows: WorkflowQuerySet = Workflow.objects.using(context.alias_of_workflows())
+    return rows
 
 
 def add_filters(parser: argparse.ArgumentParser) -> None:
     """Declare the filters; given together they must all hold."""
-    group = parser.add_argument_group("filters")
-    group.add_argument("--status", action="append", choices=Status.values, help="may be given several times")
-    group.add_argument("--name", help="of the workflow, as shop.checkout")
-    group.add_argument("--queue")
-    group.add_argument("--id-prefix", help="beginning of the id")
-    group.add_argument("--newer-than", type=duration, help="started within so long: 30m, 2h, 7d")
-    group.add_argument("--older-than", type=duration, help="started longer ago: 30m, 2h, 7d")
+    group = parser.add_argument_group("filters", "Given together, all must hold.")
+    group.add_argument("--status", action="append", choices=Status.values, help="several: one of them")
+    group.add_argument("--name", action="append", type=arguments.text, help="as shop.checkout; several: one of them")
+    group.add_argument("--queue", action="append", type=arguments.text, help="several: one of them")
+    group.add_argument("--id-prefix", type=arguments.text, metavar="TEXT", help="beginning of the id")
     group.add_argument(
-        "--attribute", type=attribute, action="append", metavar="KEY=VALUE", help="VALUE is JSON, or else text"
+        "--since",
+        "--newer-than",
+        type=arguments.moment,
+        metavar="WHEN",
+        help="created since then: 30m, 2h or 7d ago, or a moment such as 2026-12-24T18:00",
+    )
+    group.add_argument(
+        "--until", "--older-than", type=arguments.moment, metavar="WHEN", help="created until then, as --since"
+    )
+    group.add_argument(
+        "--attribute",
+        action="append",
+        type=_attribute,
+        metavar="KEY=VALUE",
+        help="VALUE is JSON or text; several: all of them",
     )
 
 
 def is_filtered(options: dict[str, Any]) -> bool:
     """Whether any filter was given."""
-    return any(options.get(name) for name in _FILTERS)
+    return any(options.get(name) is not None for name in _FILTERS)
 
 
-def select(rows: WorkflowQuerySet, options: dict[str, Any]) -> WorkflowQuerySet:
+def select(options: dict[str, Any]) -> QuerySet[Workflow]:
     """Return the workflows that the filters leave."""
-    plain = {"status__in": "status", "name": "name", "queue": "queue"}
-    conditions: dict[str, Any] = {lookup: options[key] for lookup, key in plain.items() if options.get(key)}
-    if options.get("newer_than"):
-        conditions["created_at__gte"] = Later(-options["newer_than"].total_seconds())
-    if options.get("older_than"):
-        conditions["created_at__lt"] = Later(-options["older_than"].total_seconds())
+    rows: QuerySet[Workflow] = workflows().filter(**_columns(options), **_created(options))
     if options.get("id_prefix"):
-        # A range, which the primary key serves on both databases; LIKE ignores case on SQLite.
-        conditions["pk__gte"] = options["id_prefix"]
-        conditions["pk__lt"] = options["id_prefix"] + "\U0010ffff"
-    rows = rows.filter(**conditions)
-    for key, value in options.get("attribute") or ():
-        # The key is one plain word: it can name nothing but a key of the JSON object.
-        rows = rows.filter(**{f"attributes__{key}": value})
+        rows = beginning_with(rows, options["id_prefix"])
+    for number, (key, values) in enumerate(options.get("attribute") or ()):
+        # Not as attributes__<key>: a key may be called like a lookup, or hold anything.
+        name = f"attribute_{number}"
+        rows = rows.alias(**{name: KeyTransform(key, "attributes")})
+        rows = rows.filter(Q(*[Q((name, value)) for value in values], _connector=Q.OR))
     return rows
 
 
-def duration(text: str) -> timedelta:
-    """Return '90s', '30m', '2h', '7d' or '2w' as a timedelta, for argparse."""
-    match = _DURATION.fullmatch(text)
-    if match is None:
-        message = f"expected a number and one of s, m, h, d, w, as in 30m or 7d, got {text!r}"
-        raise argparse.ArgumentTypeError(message)
-    return timedelta(**{_UNITS[match[2]]: float(match[1])})
+def beginning_with(rows: QuerySet[Workflow], prefix: str) -> QuerySet[Workflow]:
+    """Return those whose id begins so: a range, which the primary key serves; LIKE ignores case on SQLite."""
+    return rows.filter(pk__gte=prefix, pk__lt=f"{prefix}{_LAST_CHARACTER}")
 
 
-def attribute(text: str) -> tuple[str, Any]:
-    """Return 'key=value' as a pair, for argparse; the value is read as JSON, else taken as text."""
-    key, equals, value = text.partition("=")
-    if not equals or not key.isidentifier() or "__" in key:
-        message = f"expected KEY=VALUE with a plain word as key, got {text!r}"
+def by_ids(ids: Sequence[str]) -> list[tuple[str, str]]:
+    """
+    Return id and status of these workflows, each once, in the order given.
+
+    Raises CommandError, naming them, if some do not exist.
+    """
+    wanted = list(dict.fromkeys(ids))
+    found: dict[str, str] = {}
+    for start in range(0, len(wanted), _IDS_PER_STATEMENT):
+        some = workflows().filter(pk__in=wanted[start : start + _IDS_PER_STATEMENT])
+        found.update(some.values_list("pk", "status"))
+    missing = [each for each in wanted if each not in found]
+    if missing:
+        raise not_found(missing)
+    return [(each, found[each]) for each in wanted]
+
+
+def not_found(ids: Sequence[str]) -> CommandError:
+    """Return the error for ids that nobody has: which, and whose id begins like the first one."""
+    more = f" and {len(ids) - _MOST_NAMED} more" if len(ids) > _MOST_NAMED else ""
+    shown = ", ".join(map(plain, ids[:_MOST_NAMED])) + more
+    begun = list(beginning_with(workflows(), ids[0]).order_by("pk").values_list("pk", flat=True)[:3])
+    if begun:
+        return CommandError(f"There is no workflow {shown}. Did you mean {' or '.join(map(plain, begun))}?")
+    return CommandError(f"There is no workflow {shown}. See: manage.py durable list --id-prefix {plain(ids[0])[:8]}")
+
+
+def hints(options: dict[str, Any]) -> str:
+    """Return what may be wrong with filters that leave nothing: names that the code does not know."""
+    names = [each for each in options.get("name") or () if not registry.workflows.knows(each)]
+    queues = [each for each in options.get("queue") or () if each not in registry.queues.names()]
+    sentences = [
+        f"No loaded code has a workflow {plain(each)!r}.{registry.nearest(each, registry.workflows.names())}"
+        for each in names
+    ]
+    sentences += [
+        f"No loaded code declares a queue {plain(each)!r}.{registry.nearest(each, registry.queues.names())}"
+        for each in queues
+    ]
+    return " ".join(sentences)
+
+
+def _columns(options: dict[str, Any]) -> dict[str, Any]:
+    return {f"{name}__in": options[name] for name in ("status", "name", "queue") if options.get(name)}
+
+
+def _created(options: dict[str, Any]) -> dict[str, Any]:
+    bounds = {"created_at__gte": options.get("since"), "created_at__lte": options.get("until")}
+    return {lookup: bound for lookup, bound in bounds.items() if bound is not None}
+
+
+def _attribute(given: str) -> tuple[str, list[Any]]:
+    """Return the key and the values that count as equal: what the text says as JSON, and the text itself."""
+    key, value = arguments.attribute(given)
+    if key.lstrip("-").isdigit():
+        message = f"expected a key that is not a number (the database takes it for a place in a list), got {key!r}"
         raise argparse.ArgumentTypeError(message)
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value
+    said = given.partition("=")[2]
+    return key, [value] if value == said else [value, said]

@@ -2,75 +2,131 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
+
+from django.core.management.color import Style
 
 from durable_django.base import payloads
-from durable_django.base.texts import plain, spoken_seconds
-from durable_django.management.rendering import cell, table
-from durable_django.models.step import Step
-from durable_django.models.workflow import Workflow
+from durable_django.base.texts import plain, plain_lines, shortened, spoken_seconds
+from durable_django.management.history import History, StepHistory, seconds_between
+from durable_django.management.rendering import cell, coloured, table
 
 _LONGEST_LINE = 200
+_HEADER = ("when", "", "step", "state", "attempt", "retries", "took", "what came of it")
 
 
-def describe(workflow: Workflow, steps: Sequence[Step]) -> str:
-    """Return facts, steps and outcome as text."""
-    return "\n".join([*_facts(workflow), "", _steps(workflow, steps), "", *_outcome(workflow)]).rstrip()
+class Event(NamedTuple):
+    """One line of the timeline."""
+
+    at: datetime | None
+    place: str = ""
+    what: str = ""
+    state: str = ""
+    attempt: str = ""
+    retries: str = ""
+    took: str = ""
+    came_of_it: str = ""
 
 
-def _facts(workflow: Workflow) -> Iterator[str]:
-    call = plain(payloads.describe_call(workflow.arguments, _LONGEST_LINE))
-    yield f"{plain(workflow.pk)}  {plain(workflow.name)}{call}"
-    facts: dict[str, Any] = {
-        "status": f"{workflow.status}{_why(workflow)}",
+def describe(history: History, style: Style) -> str:
+    """Return facts, timeline and outcome as text."""
+    parts = ["\n".join(_facts(history, style)), _events(history, style), *_outcome(history)]
+    return "\n\n".join(parts)
+
+
+def _facts(history: History, style: Style) -> Iterator[str]:
+    workflow = history.workflow
+    call = history.arguments.described(lambda text: payloads.describe_call(text, _LONGEST_LINE))
+    yield f"{plain(workflow.pk)}  {plain(workflow.name)}{plain(call)}"
+    yield f"  {'status':<13}{coloured(style, workflow.status, workflow.status)}{_why(history)}"
+    for name, value in _more_facts(history).items():
+        if value:
+            yield f"  {name:<13}{cell(value, _LONGEST_LINE)}"
+
+
+def _more_facts(history: History) -> dict[str, Any]:
+    workflow = history.workflow
+    lost = f", {workflow.recoveries} lost in a row, at most {workflow.max_recoveries}"
+    return {
         "queue": f"{workflow.queue}, priority {workflow.priority}",
-        "attempt": f"{workflow.attempt}, {workflow.recoveries} lost in a row, at most {workflow.max_recoveries}",
+        "attempt": f"{workflow.attempt}{lost}",
         "worker": workflow.worker,
-        "created": workflow.created_at,
-        "began": workflow.started_at,
+        "took": workflow.started_at and spoken_seconds(history.seconds),
         "due": workflow.run_after,
         "deadline": workflow.deadline,
-        "ended": workflow.finished_at,
-        "attributes": workflow.attributes or None,
+        "started by": workflow.started_by,
+        "parent": workflow.parent_id,
+        "forked from": workflow.forked_from_id,
+        "attributes": workflow.attributes and json.dumps(workflow.attributes, ensure_ascii=False),
     }
-    for name, value in facts.items():
-        if value is not None:
-            yield f"  {name:<11}{cell(value, _LONGEST_LINE)}"
 
 
-def _why(workflow: Workflow) -> str:
-    reason = workflow.reason or (f"waits for {workflow.waiting_for}" if workflow.waiting_for else "")
-    return f" ({reason})" if reason else ""
+def _why(history: History) -> str:
+    return f" ({shortened(plain(history.situation), _LONGEST_LINE)})" if history.situation else ""
 
 
-def _steps(workflow: Workflow, steps: Sequence[Step]) -> str:
-    if not steps:
-        return "  no step is recorded"
-    header = ("", "step", "state", "attempt", "retries", "start", "took", "what came of it")
-    rows = [
-        (
-            step.position,
-            step.name,
-            step.state,
-            step.attempt,
-            step.retries,
-            spoken_seconds(_between(workflow.started_at, step.started_at)),
-            spoken_seconds(_between(step.started_at, step.finished_at)),
-            payloads.describe_error_line(step.error) or payloads.describe_value(step.output),
-        )
-        for step in steps
-    ]
-    return table(header, rows)
+def _events(history: History, style: Style) -> str:
+    """Return the timeline: what happened to the workflow, and its steps, in the order of time."""
+    events = [*_milestones(history), *(_step_event(history, step) for step in history.steps)]
+    events.sort(key=lambda event: event.at or history.now)
+    if history.workflow.finished_at is not None:
+        # No step begins after the end, but clocks that tick in milliseconds cannot always tell.
+        events.append(Event(history.workflow.finished_at, what="ended", state=history.workflow.status))
+    rows = [[_since(history, event.at), *event[1:]] for event in events]
+    rows[0][0] = cell(events[0].at)
+    if history.left_out:
+        rows.insert(1, ["", *Event(None, what=f"({history.left_out} earlier steps: see --steps)")[1:]])
+    return table(_HEADER, rows, style, status=3)
 
 
-def _outcome(workflow: Workflow) -> Iterator[str]:
-    if workflow.error is not None:
-        yield f"  {workflow.status}: {plain(payloads.describe_error_line(workflow.error))}"
-    elif workflow.finished_at is not None:
-        yield f"  result: {plain(payloads.describe_value(workflow.output))[:_LONGEST_LINE]}"
+def _milestones(history: History) -> Iterator[Event]:
+    workflow = history.workflow
+    yield Event(workflow.created_at, what="created")
+    if workflow.started_at is not None and workflow.started_at != workflow.claimed_at:
+        yield Event(workflow.started_at, what="claimed for the first time", attempt="1")
+    if workflow.claimed_at is not None:
+        yield Event(workflow.claimed_at, what="claimed", attempt=str(workflow.attempt))
 
 
-def _between(start: datetime | None, end: datetime | None) -> float | None:
-    return None if start is None or end is None else (end - start).total_seconds()
+def _step_event(history: History, entry: StepHistory) -> Event:
+    step = entry.step
+    return Event(
+        step.started_at or step.finished_at,
+        place=plain(f"{step.branch}/{step.position}" if step.branch else step.position),
+        what=cell(step.name),
+        state=entry.state,
+        attempt=str(step.attempt),
+        retries=str(step.retries or ""),
+        took="" if entry.seconds is None else spoken_seconds(entry.seconds),
+        came_of_it=_came_of(history, entry),
+    )
+
+
+def _came_of(history: History, entry: StepHistory) -> str:
+    error = entry.error.described(payloads.describe_error_line)
+    came = error if error is not None else entry.output.described(payloads.describe_value)
+    if entry.step.next_retry_at is not None:
+        left = seconds_between(history.now, entry.step.next_retry_at)
+        came = f"again in {spoken_seconds(left)}, after {came}"
+    return cell(came, _LONGEST_LINE)
+
+
+def _since(history: History, moment: datetime | None) -> str:
+    seconds = seconds_between(history.workflow.created_at, moment)
+    return "-" if seconds is None else f"+ {spoken_seconds(seconds)}"
+
+
+def _outcome(history: History) -> Iterator[str]:
+    error, result = history.error, history.output
+    if error.head is not None:
+        line = error.described(payloads.describe_error_line)
+        # A failed run, or one that will be tried again as a whole, keeps its error with it.
+        yield f"  {history.workflow.status}: {plain(line)}"
+        traceback = "" if error.is_cut else payloads.describe_error(str(error.head)).traceback
+        if traceback:
+            yield plain_lines(traceback.rstrip())
+    elif history.workflow.status == "succeeded":
+        yield f"  result: {shortened(plain(result.described(payloads.describe_value)), _LONGEST_LINE)}"

@@ -1,21 +1,14 @@
 """manage.py durable: what each verb shows and does, and how it refuses."""
 
 import json
-from io import StringIO
-from unittest import mock
 
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.test import TestCase
 
 from durable_django.models import Step, Workflow
 from durable_django.testing import run_until_idle
+from tests.commands.support import at_a_terminal, durable
 from tests.sample.workflows import Flaky, retried, two_marks
-
-
-def durable(*arguments, **options):
-    out = StringIO()
-    call_command("durable", *arguments, stdout=out, **options)
-    return out.getvalue()
 
 
 class List(TestCase):
@@ -97,7 +90,12 @@ class Show(TestCase):
 
         text = durable("show", "w1")
 
-        for part in ("waiting (waits for retry)", "retrying", "ConnectionError: the provider does not answer", "due"):
+        for part in (
+            "waiting (tries again later after a failure)",
+            "retrying",
+            "ConnectionError: the provider does not answer",
+            "due",
+        ):
             self.assertIn(part, text)
 
     def test_answers_in_json(self):
@@ -185,14 +183,10 @@ class Verbs(TestCase):
         two_marks.start("w")
         with self.assertRaisesMessage(CommandError, "add --yes"):
             durable("cancel", "--status", "queued")
-        with (
-            mock.patch("sys.stdin.isatty", return_value=True, create=True),
-            mock.patch("builtins.input", return_value="n") as asked,
-            self.assertRaisesMessage(CommandError, "Nothing was changed."),
-        ):
+        with at_a_terminal("n") as asked, self.assertRaisesMessage(CommandError, "Nothing was changed."):
             durable("cancel", "--status", "queued")
 
-        asked.assert_called_once_with("cancel up to 1 workflows? [y/N] ")
+        asked.assert_called_once()
         self.assertEqual(1, Workflow.objects.queued().count())
 
     def test_refuse_unknown_ids_before_they_change_anything(self):

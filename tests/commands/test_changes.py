@@ -1,0 +1,132 @@
+"""`manage.py durable cancel`, `pause` and `resume`: whom they change, how they ask, what they report."""
+
+from unittest import mock
+
+from django.core.management import CommandError
+from django.test import TestCase
+
+from durable_django.management.changing import VERBS
+from durable_django.models import Workflow
+from durable_django.models.status import Status
+from tests.commands.support import answer, at_a_terminal, durable, said
+from tests.sample.workflows import two_marks
+
+
+def workflows(*statuses):
+    """Make one workflow in each of these states; its id is the status."""
+    for status in statuses:
+        two_marks.using(id=status).start("w")
+        is_running = {"worker": "somebody", "attempt": 1} if status == "running" else {}
+        Workflow.objects.filter(pk=status).update(status=status, **is_running)
+
+
+class WhatIsCounted(TestCase):
+    def test_is_what_the_verb_changes(self):
+        """The table of the command agrees with the verbs of the queryset, state by state."""
+        for verb in VERBS.values():
+            Workflow.objects.all().delete()
+            workflows(*Status.values)
+            changed = {status for status in Status.values if getattr(Workflow.objects.filter(pk=status), verb.name)()}
+            self.assertEqual(set(verb.acts_on), changed, verb.name)
+
+    def test_is_told_before_it_is_changed(self):
+        """How many, by state, without those that the verb leaves alone."""
+        workflows("queued", "paused", "succeeded")
+        two_marks.start("w")
+
+        with self.assertRaisesMessage(CommandError, "3 workflows fit (2 queued, 1 paused). Nobody is there to ask"):
+            durable("cancel", "--name", "sample.two_marks")
+
+
+class AQuestion(TestCase):
+    def setUp(self):
+        workflows("queued")
+
+    def test_is_answered_by_yes(self):
+        """y or yes, in any case."""
+        for reply in ("y", " YES "):
+            Workflow.objects.update(status="queued")
+            with at_a_terminal(reply):
+                self.assertEqual({"paused": 1}, answer("pause", "--status", "queued"))
+
+    def test_changes_nothing_for_any_other_answer(self):
+        """No, nothing, the end of the input, Ctrl-C."""
+        for reply in ("n", "", "yeah", EOFError(), KeyboardInterrupt()):
+            with at_a_terminal(reply), self.assertRaisesMessage(CommandError, "Nothing was changed."):
+                said("pause", "--status", "queued")
+        self.assertEqual(1, Workflow.objects.queued().count())
+
+    def test_stands_beside_the_answer(self):
+        """What a program reads from stdout is JSON alone."""
+        with at_a_terminal("y"):
+            out, err = said("pause", "--status", "queued", "--json")
+
+        self.assertEqual('{\n  "paused": 1\n}\n', out)
+        self.assertIn("1 workflow fits (1 queued). Pause? [y/N]", err)
+
+    def test_is_not_put_without_a_terminal(self):
+        """A script must say --yes; one without any standard input too."""
+        for stdin in (None, mock.Mock(isatty=lambda: False)):
+            with mock.patch("sys.stdin", stdin), self.assertRaisesMessage(CommandError, "add --yes to cancel them"):
+                durable("cancel", "--status", "queued")
+        self.assertEqual(1, Workflow.objects.queued().count())
+
+    def test_is_not_put_for_nothing(self):
+        """If no workflow fits, the answer is 0."""
+        self.assertEqual({"cancelled": 0}, answer("cancel", "--status", "failed"))
+
+    def test_is_not_put_for_ids(self):
+        """Who names workflows one by one has been asked already."""
+        self.assertEqual({"cancelled": 1}, answer("cancel", "queued"))
+
+
+class Ids(TestCase):
+    def test_that_are_left_as_they_are_are_told(self):
+        """An end is not changed by a second cancel."""
+        workflows("queued", "succeeded")
+
+        found = answer("cancel", "queued", "succeeded", "queued")
+        text = durable("cancel", "queued", "succeeded")
+
+        self.assertEqual({"cancelled": 1, "unchanged": {"succeeded": "succeeded"}}, found)
+        self.assertIn("0 workflows cancelled.\n  queued is cancelled: left as it is.", text)
+
+    def test_that_nobody_has_are_all_named(self):
+        """Up to ten of them; nothing is changed."""
+        workflows("queued")
+
+        with self.assertRaises(CommandError) as caught:
+            durable("cancel", "queued", *[f"gone-{number}" for number in range(12)])
+
+        self.assertIn("gone-0, gone-1,", str(caught.exception))
+        self.assertIn("gone-9 and 2 more.", str(caught.exception))
+        self.assertEqual(1, caught.exception.returncode)
+        self.assertEqual(1, Workflow.objects.queued().count())
+
+    def test_may_be_many(self):
+        """More than a database takes in one statement."""
+        ids = [handle.id for handle in two_marks.start_many([("w",)] * 20)]
+
+        with (
+            mock.patch("durable_django.management.selection._IDS_PER_STATEMENT", 7),
+            mock.patch("durable_django.management.changing._IDS_PER_STATEMENT", 7),
+        ):
+            self.assertEqual({"cancelled": 20}, answer("cancel", *ids))
+
+
+class AReason(TestCase):
+    def test_is_kept_with_the_workflow(self):
+        """Of a cancellation and of a pause."""
+        workflows("queued", "waiting")
+        durable("cancel", "queued", "--reason", "the customer said so")
+        durable("pause", "waiting", "--reason", "audit")
+
+        self.assertEqual("the customer said so", Workflow.objects.get(pk="queued").reason)
+        self.assertEqual("audit", Workflow.objects.get(pk="waiting").reason)
+
+    def test_is_nothing_that_resume_takes(self):
+        """Resuming forgets the reason of the pause."""
+        workflows("paused")
+
+        with self.assertRaisesMessage(CommandError, "unrecognized arguments: --reason"):
+            durable("resume", "paused", "--reason", "why not")
