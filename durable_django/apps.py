@@ -23,8 +23,10 @@ class DurableDjangoConfig(AppConfig):
         """Import every installed app's workflows.py; connect logs, checks and the syncing of declared queues."""
         from durable_django import checks  # noqa: F401 - registers itself
         from durable_django.base import logs
+        from durable_django.engine import wakeups
 
         logs.connect()
+        wakeups.connect()
         autodiscover_modules("workflows")
         post_migrate.connect(_sync_queues, sender=self, dispatch_uid="durable_django.sync_queues")
 

@@ -9,6 +9,7 @@ workflow_paused     the code does not fit the history           workflow_id, nam
 workflow_retrying   the whole workflow runs again later         workflow_id, name, queue, attempt, error, delay_seconds
 workflow_let_go     the attempt ended without an outcome        workflow_id, name, queue, attempt, reason
 workflows_recovered workflows of lost workers were put back     count, exhausted
+workflows_resumed   stopped or ended workflows were put back    alias, count
 step_recorded       a step's outcome is committed               workflow_id, step, position, attempt, error
 step_retrying       a step failed and is called again later     workflow_id, step, position, error, delay_seconds
 step_rerun          the database refused, the body runs again   workflow_id, step, position, error
@@ -35,6 +36,7 @@ workflow_paused = Signal()
 workflow_retrying = Signal()
 workflow_let_go = Signal()
 workflows_recovered = Signal()
+workflows_resumed = Signal()
 step_recorded = Signal()
 step_retrying = Signal()
 step_rerun = Signal()

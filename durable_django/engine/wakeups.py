@@ -27,6 +27,15 @@ _SQLITE_GLANCE_SECONDS = 0.004
 _last_ring: dict[str, float] = {}
 
 
+def connect() -> None:
+    """Ring when workflows are resumed, which is a verb of rows; connecting twice changes nothing."""
+    signals.workflows_resumed.connect(_ring_for_resumed, dispatch_uid="durable_django.wakeups")
+
+
+def _ring_for_resumed(*, alias: str, **_facts: Any) -> None:
+    ring(alias)
+
+
 def ring(alias: str, delay_seconds: float = 0) -> None:
     """Wake an idle worker once the caller's transaction has committed. A rollback rings nobody."""
     if connections[alias].vendor != "postgresql" or not durable_settings.NOTIFY:

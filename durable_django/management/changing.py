@@ -14,7 +14,6 @@ from django.db.models import Count
 from django.utils.translation import ngettext
 
 from durable_django.base.texts import plain
-from durable_django.engine import wakeups
 from durable_django.management import arguments, rendering, selection
 from durable_django.models.status import Status
 from durable_django.models.workflow_queryset import WorkflowQuerySet
@@ -62,8 +61,6 @@ def change(command: BaseCommand, options: dict[str, Any]) -> None:
     if bool(ids) == selection.is_filtered(options):
         raise CommandError("Say which workflows: their ids, or filters (see --help), not both.", returncode=2)
     changed, unchanged = _change_named(verb, ids, options) if ids else _change_filtered(command, verb, options)
-    if changed and verb.name == "resume":
-        wakeups.ring(selection.workflows().db)
     command.stdout.write(_report(verb, changed, unchanged, is_json=options["json"]))
 
 

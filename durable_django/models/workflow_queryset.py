@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from django.db import models, transaction
 from django.db.models import Case, Exists, F, OuterRef, Value, When
 
+from durable_django import signals
 from durable_django.base.clock import Later, Now, SecondsUntil
 from durable_django.models import claims
 from durable_django.models.fields import Literal
@@ -117,7 +118,10 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
         Errors at the very end of a history are dropped, so that the step that failed runs again; recoveries, retries
         and the own timeout of one that had ended start anew. An attempt that has not let go yet is waited for.
         """
-        return self._change((Status.FAILED, Status.CANCELLED), _reopen) + self._change((Status.PAUSED,), _continue)
+        count = self._change((Status.FAILED, Status.CANCELLED), _reopen) + self._change((Status.PAUSED,), _continue)
+        if count:
+            signals.workflows_resumed.send_robust(sender=None, alias=self.db, count=count)
+        return count
 
     def _change(self, states: Iterable[Status], change: Any) -> int:
         """Apply the change to the rows in one of these states, locked in order of id, batch by batch."""
