@@ -80,9 +80,6 @@ EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = DATABASE.with_suffix(".mail")
 DEFAULT_FROM_EMAIL = "The durable shop <shop@shop.example>"
 
-# A short lease, so that one need not wait long to see a workflow change hands. The defaults suit production.
-DURABLE_DJANGO = {"LEASE_SECONDS": 8, "HEARTBEAT_SECONDS": 2}
-
 PAYMENT_PROVIDER_URL = os.environ.get("PAYMENT_PROVIDER_URL", "http://127.0.0.1:8765")
 PAYMENT_PROVIDER_LEDGER = DATABASE.with_suffix(".provider.sqlite3")
 PAYMENT_TIMEOUT_SECONDS = 1.0

@@ -6,16 +6,18 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from durable_django.models import Step, Worker, Workflow
+from example_project.demo.failures import NothingToDisturb
 from example_project.demo.processes import Child
 from example_project.provider.ledger import Ledger
 
-#: Time for a stopped process to stand still before the database is looked at.
+#: Time for a stopped process to stand still before the database is looked at, and for it to go on.
 SETTLE_SECONDS = 0.05
-#: So often the worker is stopped and looked at before any moment will do.
-TRIES = 60
+#: So often the worker is stopped and looked at before any moment will do at which it holds something.
+TRIES = 20
 
 
 @dataclass(frozen=True)
@@ -42,28 +44,33 @@ def crash(victim: Child, ledger: Ledger) -> Crash:
     """
     Kill the worker, supervisor and children at once, and return what it was doing.
 
-    It is stopped first, so that what the database shows is what it was doing when it died. If it held nothing, or
-    (up to a number of tries) no charge that it had not recorded, it goes on and is looked at again a moment later.
+    It is stopped first, so that what the database shows is what it was doing when it died. If that is nothing, or (up
+    to a number of tries) no charge that it had not recorded, it goes on and is looked at again a moment later.
+    Raises NothingToDisturb if it never held a workflow.
     """
-    for tries_left in reversed(range(TRIES)):
-        found = _stop_and_look(victim, ledger)
-        if found.charged or (found.held and not tries_left):
-            break
-        _signal(victim, found.pids, signal.SIGCONT)
-        time.sleep(SETTLE_SECONDS)
-    _signal(victim, found.pids, signal.SIGKILL)
-    victim.process.wait()
-    return found
+    workers = list(Worker.objects.alive().filter(name=victim.name))
+    pids = [victim.process.pid, *(worker.pid for worker in workers)]
+    try:
+        for tries_left in reversed(range(TRIES)):
+            _signal(pids, signal.SIGSTOP)
+            time.sleep(SETTLE_SECONDS)
+            found = _look(victim.name, workers, ledger)
+            if found.charged or (found.held and not (tries_left and _is_work_left())):
+                return found
+            _signal(pids, signal.SIGCONT)
+            time.sleep(SETTLE_SECONDS)
+    finally:
+        # Also after Ctrl-C: one that is stopped would hear of no other signal.
+        _signal(pids, signal.SIGKILL)
+        victim.process.wait()
+    raise NothingToDisturb(victim.name)
 
 
-def _stop_and_look(victim: Child, ledger: Ledger) -> Crash:
-    workers = list(Worker.objects.alive().filter(name__startswith=victim.name))
-    pids = tuple(worker.pid for worker in workers)
-    _signal(victim, pids, signal.SIGSTOP)
-    time.sleep(SETTLE_SECONDS)
+def _look(name: str, workers: Sequence[Worker], ledger: Ledger) -> Crash:
     running = Workflow.objects.running().filter(worker__in=[worker.pk for worker in workers])
     attempts = dict(running.values_list("pk", "attempt"))
-    return Crash(victim.name, pids, attempts, _charged_unrecorded(list(attempts), ledger))
+    pids = tuple(worker.pid for worker in workers)
+    return Crash(name, pids, attempts, _charged_unrecorded(list(attempts), ledger))
 
 
 def _charged_unrecorded(workflow_ids: Sequence[str], ledger: Ledger) -> tuple[str, ...]:
@@ -73,11 +80,12 @@ def _charged_unrecorded(workflow_ids: Sequence[str], ledger: Ledger) -> tuple[st
     return tuple(sorted((charged & set(workflow_ids)) - recorded))
 
 
-def _signal(victim: Child, pids: Sequence[int], number: signal.Signals) -> None:
-    # The supervisor's group, and each worker process by its own number in case it has a group of its own.
-    victim.signal(number)
+def _is_work_left() -> bool:
+    return Workflow.objects.queued().exists()
+
+
+def _signal(pids: Sequence[int], number: signal.Signals) -> None:
+    # The supervisor first: it would replace a child that it sees dying.
     for pid in pids:
-        try:
+        with suppress(ProcessLookupError):
             os.kill(pid, number)
-        except ProcessLookupError:
-            continue

@@ -31,9 +31,9 @@ class Progress:
         return sum(self.by_status.values())
 
     @property
-    def finished(self) -> int:
-        """Workflows that have ended, well or badly."""
-        return sum(self.by_status.get(status, 0) for status in TERMINAL)
+    def share(self) -> float:
+        """How many of them have ended, well or badly: 0.0 to 1.0."""
+        return sum(self.by_status.get(status, 0) for status in TERMINAL) / self.total
 
     def __str__(self) -> str:
         counts = "  ".join(f"{status} {self.by_status.get(status, 0):>3}" for status in SHOWN)

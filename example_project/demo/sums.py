@@ -84,12 +84,11 @@ class Sums:
         yield "shipments", self.shipments
         yield "charges at the provider", self.ledger.charges
         yield "refunds at the provider", self.ledger.refunds
-        yield "orders charged twice", self.ledger.charged_twice
         yield "e-mails", len(self.emails)
-        yield "e-mails sent again", self.email_copies
-        yield "workflows of the killed worker", len(self.crash.held)
-        yield "  charged, not yet recorded", len(self.crash.charged)
-        yield "  recovered and finished", self.recovered
+        yield "  sent again after the crash", self.email_copies
+        yield "duplicates (charged twice)", self.ledger.charged_twice
+        yield "recovered workflows", self.recovered
+        yield "  charged, but not recorded", len(self.crash.charged)
 
     def checks(self) -> Iterator[Check]:
         """Yield what must hold."""

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from django.conf import settings
 
+from example_project.demo.failures import DemoFailed
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -15,14 +17,26 @@ class Workspace:
 
     folder: Path
 
+    def require_empty(self) -> None:
+        """Make the folder. Raises DemoFailed if there is something in it: the sums of two runs would be mixed up."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if any(self.folder.iterdir()):
+            message = f"{self.folder} is not empty. Name another folder, or none for a temporary one."
+            raise DemoFailed(message)
+
     @property
     def database(self) -> Path:
         """The SQLite file."""
-        return self.folder / "demo.sqlite3"
+        return self.folder.resolve() / "demo.sqlite3"
 
     def environment(self) -> dict[str, str]:
         """Return the environment for a process that works in here."""
-        return {**os.environ, "DEMO_DATABASE": str(self.database), "DEMO_DEBUG": "0"}
+        return {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "example_project.settings",
+            "DEMO_DATABASE": str(self.database),
+            "DEMO_DEBUG": "0",
+        }
 
     @property
     def is_current(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,9 +19,9 @@ HOST = "127.0.0.1"
 
 
 class ProviderServer(ThreadingHTTPServer):
-    """One thread per request, so that a late answer holds up nobody else."""
+    """One thread per request, so that a late answer holds up nobody else. Closing it waits for those in flight."""
 
-    daemon_threads = True
+    daemon_threads = False
     #: Many workers may connect at once.
     request_queue_size = 128
 
@@ -45,6 +46,8 @@ class RequestHandler(BaseHTTPRequestHandler):
     server: ProviderServer
     # Headers and body leave in two writes; without this the second waits for the client's delayed acknowledgement.
     disable_nagle_algorithm = True
+    #: Seconds for a client to say what it wants.
+    timeout = 5
 
     def do_POST(self) -> None:
         """Answer a charge or a refund."""
@@ -71,9 +74,18 @@ class RequestHandler(BaseHTTPRequestHandler):
 def run(*, port: int, ledger_path: Path, announce: Callable[[str], object]) -> None:
     """Serve until interrupted or terminated; `announce` is told the address once connections are accepted."""
     signal.signal(signal.SIGTERM, _interrupt)
-    with ProviderServer(Service(Ledger(ledger_path)), port) as server, suppress(KeyboardInterrupt):
+    stopping = threading.Event()
+    with (
+        suppress(KeyboardInterrupt),
+        Ledger(ledger_path) as ledger,
+        ProviderServer(Service(ledger, sleep=stopping.wait), port) as server,
+    ):
         announce(server.url)
-        server.serve_forever()
+        try:
+            server.serve_forever()
+        finally:
+            # Who is late needs not be late any more: the ledger is closed when all have answered.
+            stopping.set()
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

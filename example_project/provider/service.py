@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -25,14 +25,6 @@ class Reply:
     body: Mapping[str, str]
 
 
-def _answer(_key: str, _attempt: int) -> Behaviour:
-    return Behaviour.ANSWER
-
-
-def _no_latency(_key: str, _attempt: int) -> float:
-    return 0.0
-
-
 @dataclass(frozen=True)
 class Service:
     """
@@ -47,12 +39,7 @@ class Service:
     behaviour: Callable[[str, int], Behaviour] = faults.behaviour_of
     latency: Callable[[str, int], float] = faults.latency_seconds
     late: float = faults.LATE_SECONDS
-    sleep: Callable[[float], None] = field(default=time.sleep)
-
-    @classmethod
-    def reliable(cls, ledger: Ledger) -> Service:
-        """Return a provider without faults and latency."""
-        return cls(ledger, behaviour=_answer, latency=_no_latency)
+    sleep: Callable[[float], object] = time.sleep
 
     def answer(self, path: str, key: str, payload: Mapping[str, Any]) -> Reply:
         """Return the answer to a POST, after the time it takes."""

@@ -54,7 +54,7 @@ class OrderQuerySet(models.QuerySet["Order"]):
         return self.imported().update(state=Order.State.CHECKOUT)
 
     def with_workflow_status(self) -> Self:
-        """Annotate `workflow_status`; found by the primary key of the workflow table."""
+        """Annotate `workflow_status`, None before the checkout; found by the primary key of the workflow table."""
         workflow = Workflow.objects.filter(pk=OuterRef("workflow_id"))
         return self.annotate(workflow_status=Subquery(workflow.values("status")[:1]))
 

@@ -10,5 +10,7 @@ app_name = "shop"
 urlpatterns = [
     path("", views.order_list, name="orders"),
     path("import/", views.import_sample, name="import"),
-    path("checkout/", views.start_checkouts, name="checkout"),
+    path("checkout/", views.check_out_all, name="checkout_all"),
+    path("orders/<str:number>/", views.order_detail, name="order"),
+    path("orders/<str:number>/checkout/", views.check_out, name="checkout"),
 ]

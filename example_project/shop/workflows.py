@@ -18,19 +18,27 @@ from example_project.shop.refusals import Refusal
 CHARGE_RETRY = Retry(max_attempts=6, base_seconds=0.3, factor=3, max_seconds=3, retry_on=(ProviderUnavailable,))
 #: Nobody waits for a refund, but it must be made: for as long as a provider may be down.
 REFUND_RETRY = Retry(max_attempts=50, base_seconds=0.3, factor=2, max_seconds=600, retry_on=(ProviderUnavailable,))
+#: Errors of smtplib and of the network are all OSErrors.
+MAIL_RETRY = Retry(max_attempts=20, base_seconds=1, factor=2, max_seconds=600, retry_on=(OSError,))
 
 
 @workflow
 def checkout(number: str) -> str:
-    """Reserve, charge, ship and confirm an order; undo it all if one of these cannot be done. Return its state."""
+    """
+    Reserve, charge, ship and confirm an order; undo it all if one of these cannot be done. Return its state.
+
+    What the business refuses is undone. After an outage that outlasts the retries it is undone too, and the workflow
+    fails, so that somebody looks. Any other error is a mistake in the code: the workflow fails where it stands, and
+    goes on from there when the mistake is mended and somebody resumes it.
+    """
     try:
         reserve_stock(number)
         charge_id = charge_card(number)
         create_shipment(number, charge_id)
     except Refusal as refusal:
         return undo(number, reason=str(refusal))
-    except RetriesExhausted as outage:
-        undo(number, reason=str(outage))
+    except RetriesExhausted:
+        undo(number, reason="The payment provider did not answer.")
         raise
     send_confirmation(number)
     return Order.State.PAID.value
@@ -76,9 +84,9 @@ def create_shipment(number: str, charge_id: str) -> None:
     order.mark_paid(charge_id)
 
 
-@step
+@step(retry=MAIL_RETRY)
 def send_confirmation(number: str) -> None:
-    """Send the confirmation. An e-mail cannot be taken back nor made once only; a copy has the same Message-ID."""
+    """Send the confirmation. No database can see to it that an e-mail leaves once; a copy has the same Message-ID."""
     order = Order.objects.select_related("product").get(number=number)
     mails.confirmation(order, idempotency_key=idempotency_key()).send()
 

@@ -28,8 +28,6 @@ class ProviderMixin(SimpleTestCase):
     def start_server(self):
         service = Service(self.ledger, behaviour=self.behave, latency=lambda *_: 0, sleep=self.sleep)
         server = ProviderServer(service)
-        # Joined at the end, so that no request outlives its test.
-        server.daemon_threads = False
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         settings = override_settings(PAYMENT_PROVIDER_URL=server.url, PAYMENT_TIMEOUT_SECONDS=TIMEOUT_SECONDS)

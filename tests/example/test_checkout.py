@@ -1,59 +1,24 @@
 """A checkout ends with the order paid, or with everything given back."""
 
-from django.core import mail
-from django.test import TestCase
+from smtplib import SMTPServerDisconnected
+from unittest import mock
 
+from django.core import mail
+from django.core.mail import EmailMessage
+
+from durable_django import current_step
 from durable_django.exceptions import RetriesExhausted
 from durable_django.models import Workflow
-from durable_django.testing import run_until_idle, travel
+from durable_django.testing import run_until_idle
 from example_project.provider.faults import Behaviour
-from example_project.shop.catalogue import load_products
-from example_project.shop.models import Order, Product, Reservation, Shipment
+from example_project.shop import payments
+from example_project.shop.models import Order, Product
 from example_project.shop.ordering import start_checkout, start_pending_checkouts
-from tests.example.provider import ProviderMixin
+from example_project.shop.workflows import charge_card
+from tests.example.shop import ShopCase
 
 
-class CheckoutCase(ProviderMixin, TestCase):
-    @classmethod
-    def setUpTestData(cls):
-        load_products()
-        cls.product = Product.objects.get(sku="MUG-01")
-
-    def order(self, number="SO-1", **values):
-        facts = {
-            "product": self.product,
-            "quantity": 2,
-            "amount": "24.60",
-            "currency": "EUR",
-            "card": "tok_visa",
-            "customer": "Zoë",
-            "email": "zoe@mail.example",
-            "address": "Lindenstraße 5",
-            "country": "DE",
-        }
-        return Order.objects.create(number=number, **{**facts, **values})
-
-    def check_out(self, order):
-        """Run the checkout to its end, however often it has to wait for the provider."""
-        handle = start_checkout(order)
-        run_until_idle()
-        hours = 0
-        while not handle.refresh().workflow.is_finished:
-            hours += 1
-            self.assertLess(hours, 100, "the checkout has not ended in a hundred hours")
-            with travel(hours=hours):
-                run_until_idle()
-        order.refresh_from_db()
-        return handle
-
-    def assert_undone(self, order, state, reason):
-        self.assertEqual((state, reason), (order.state, order.reason))
-        self.assertFalse(Reservation.objects.exists() or Shipment.objects.exists())
-        self.assertEqual(self.product.stock, Product.objects.get(pk=self.product.pk).stock)
-        self.assertEqual([], mail.outbox)
-
-
-class WhenAllGoesWell(CheckoutCase):
+class WhenAllGoesWell(ShopCase):
     def test_order_is_paid(self):
         """Goods are reserved, the card is charged once, the parcel leaves, the customer is told."""
         order = self.order()
@@ -61,9 +26,9 @@ class WhenAllGoesWell(CheckoutCase):
         handle = self.check_out(order)
 
         self.assertEqual("paid", handle.result())
-        self.assertEqual((Order.State.PAID, "ch_1"), (order.state, order.charge_id))
+        self.assert_paid(order)
+        self.assertEqual("ch_1", order.charge_id)
         self.assertEqual(self.product.stock - 2, Product.objects.get(pk=self.product.pk).stock)
-        self.assertEqual((1, 1), (Reservation.objects.count(), Shipment.objects.count()))
         self.assertEqual((1, 2460), (self.ledger.sums().charges, self.ledger.sums().charged_cents))
         (confirmation,) = mail.outbox
         self.assertEqual((["zoe@mail.example"], "Your order SO-1"), (confirmation.to, confirmation.subject))
@@ -88,8 +53,17 @@ class WhenAllGoesWell(CheckoutCase):
 
         self.assertEqual({"paid": 3}, Order.objects.count_by_state())
 
+    def test_started_order_is_pending_no_more(self):
+        """The mark on the order and its workflow are written together."""
+        order = self.order()
 
-class WhenTheProviderFails(CheckoutCase):
+        start_checkout(order)
+
+        self.assertEqual({"checkout": 1}, Order.objects.count_by_state())
+        self.assertEqual(0, start_pending_checkouts())
+
+
+class WhenTheProviderFails(ShopCase):
     def test_it_is_asked_again(self):
         """A failed request is repeated with the same key."""
         self.fail_first(Behaviour.UNAVAILABLE)
@@ -116,8 +90,8 @@ class WhenTheProviderFails(CheckoutCase):
 
         with self.assertRaises(RetriesExhausted):
             handle.result()
-        self.assert_undone(order, Order.State.FAILED, order.reason)
-        self.assertIn("charge_card", order.reason)
+        self.assert_undone(order, Order.State.FAILED, "The payment provider did not answer.")
+        self.assertIn("charge_card", handle.refresh().workflow.error)
 
     def test_it_charged_without_ever_answering(self):
         """Nobody here knows of the charge; it is given back all the same."""
@@ -126,11 +100,11 @@ class WhenTheProviderFails(CheckoutCase):
 
         self.check_out(order)
 
-        self.assert_undone(order, Order.State.REFUNDED, order.reason)
+        self.assert_undone(order, Order.State.REFUNDED, "The payment provider did not answer.")
         self.assertEqual((1, 1), (self.ledger.sums().charges, self.ledger.sums().refunds))
 
 
-class WhenTheOrderIsRefused(CheckoutCase):
+class WhenTheOrderIsRefused(ShopCase):
     def test_card_is_declined(self):
         """The goods go back; nothing was charged, nothing is refunded."""
         order = self.order(card="tok_declined")
@@ -160,3 +134,61 @@ class WhenTheOrderIsRefused(CheckoutCase):
         self.assertEqual("refunded", handle.result())
         self.assert_undone(order, Order.State.REFUNDED, "No carrier goes to AQ.")
         self.assertEqual((1, 2460), (self.ledger.sums().refunds, self.ledger.sums().refunded_cents))
+
+    def test_last_unit_is_sold_once(self):
+        """Of two orders for the last units one is paid, and the other is told that there are too few."""
+        first, second = self.order("SO-1", quantity=400), self.order("SO-2", quantity=400)
+
+        self.check_out(first)
+        self.check_out(second)
+
+        self.assert_paid(first)
+        self.assertEqual((Order.State.FAILED, 0), (second.state, len(self.mails_for(second))))
+        self.assertEqual(200, Product.objects.get(pk=self.product.pk).stock)
+
+
+class WhenTheMailServerFails(ShopCase):
+    def test_it_is_asked_again(self):
+        """The order stays paid, and the confirmation leaves when the server is back."""
+        order = self.order()
+        send = EmailMessage.send
+        answers = [SMTPServerDisconnected("gone"), ConnectionRefusedError("gone")]
+
+        def send_later(message):
+            if answers:
+                raise answers.pop()
+            return send(message)
+
+        with mock.patch.object(EmailMessage, "send", send_later):
+            self.check_out(order)
+
+        self.assert_paid(order)
+        self.assertEqual(1, len(mail.outbox))
+
+
+class WhenTheCodeIsWrong(ShopCase):
+    def test_nothing_is_undone(self):
+        """A mistake is no refusal: the workflow fails where it stands, and goes on there once it is mended."""
+        order = self.order()
+        with mock.patch.object(payments, "charge", side_effect=TypeError("a mistake")):
+            handle = self.check_out(order)
+        self.assertEqual(("failed", Order.State.CHECKOUT), (handle.status, order.state))
+
+        handle.workflow.resume()
+        run_until_idle()
+
+        order.refresh_from_db()
+        self.assert_paid(order)
+        self.assertEqual(self.product.stock - 2, Product.objects.get(pk=self.product.pk).stock)
+
+
+class OutsideOfAWorkflow(ShopCase):
+    def test_a_step_that_charges_is_refused(self):
+        """Called as an ordinary function nothing would keep it from charging twice, so it does not charge at all."""
+        order = self.order()
+
+        with self.assertRaisesMessage(RuntimeError, "Call it from a workflow"):
+            charge_card(order.number)
+
+        self.assertIsNone(current_step())
+        self.assertEqual(0, self.ledger.sums().charges)

@@ -1,9 +1,16 @@
-"""The shop's page lists orders with their workflows and starts what is pending."""
+"""The shop's pages show orders with their workflows and steps, and start what is pending."""
 
+from datetime import timedelta
+
+from django.contrib.admin.utils import quote
+from django.contrib.auth import get_user_model
+from django.db import connection
 from django.test import TestCase, override_settings
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
-from durable_django.models import Workflow
+from durable_django.models import Step, Workflow
 from example_project.shop.catalogue import load_products
 from example_project.shop.importing import import_orders
 from example_project.shop.models import Order
@@ -45,7 +52,7 @@ class TheListOfOrders(PageCase):
         """The list can be narrowed to one state; an unknown one shows nothing."""
         Order.objects.filter(number="SO-1007").update(state=Order.State.PAID)
 
-        self.assertContains(self.client.get("/", {"state": "paid"}), "<td>SO-", count=1)
+        self.assertContains(self.client.get("/", {"state": "paid"}), "<td><a", count=1)
         self.assertContains(self.client.get("/", {"state": "lost"}), "No orders.")
 
     def test_text_is_escaped(self):
@@ -53,6 +60,104 @@ class TheListOfOrders(PageCase):
         Order.objects.filter(number="SO-1001").update(customer="<script>alert(1)</script>")
 
         self.assertContains(self.client.get("/"), "&lt;script&gt;alert(1)&lt;/script&gt;")
+
+
+class TheOrder(PageCase):
+    def get(self, number="SO-1001"):
+        return self.client.get(reverse("shop:order", args=[number]))
+
+    def test_before_the_checkout(self):
+        """An order that nobody has checked out shows its facts and the button that starts the checkout."""
+        with self.assertNumQueries(2):
+            response = self.get()
+
+        self.assertContains(response, "Zoë Krüger")
+        self.assertContains(response, "10969 Berlin")
+        self.assertContains(response, "Check out this order")
+
+    def test_queries(self):
+        """However many steps there are, the page takes three queries."""
+        workflow = start_checkout(Order.objects.get(number="SO-1001")).workflow
+        Workflow.objects.filter(pk=workflow.pk).update(started_at=timezone.now())
+        for count in (0, 1, 5):
+            with self.subTest(steps=count):
+                while workflow.steps.count() < count:
+                    self.record(workflow, workflow.steps.count() + 1)
+
+                with self.assertNumQueries(3):
+                    response = self.get()
+
+                self.assertEqual(count, response.content.decode().count("<code>charge_card</code>"))
+
+    def test_steps(self):
+        """Each step shows its state, the attempt in which it was recorded, and how long it took."""
+        workflow = start_checkout(Order.objects.get(number="SO-1001")).workflow
+        began = timezone.now()
+        Workflow.objects.filter(pk=workflow.pk).update(started_at=began, attempt=2, status="running", worker="w")
+        self.record(workflow, 1, started_at=began, finished_at=began + timedelta(seconds=3), attempt=2)
+        self.record(workflow, 2, started_at=began + timedelta(seconds=3), finished_at=None)
+
+        response = self.get()
+
+        self.assertContains(response, "in attempt 2")
+        self.assertContains(response, "When, of 3.00 s")
+        self.assertContains(response, "margin-left: 0%; width: 100%")
+        self.assertContains(response, "margin-left: 100%; width: 0%")
+        self.assertContains(response, '<span class="pill retrying">retrying</span>', html=True)
+
+    def test_refresh(self):
+        """The page refreshes itself until the workflow has ended."""
+        handle = start_checkout(Order.objects.get(number="SO-1001"))
+        self.assertContains(self.get(), 'http-equiv="refresh"')
+
+        handle.workflow.cancel()
+
+        self.assertNotContains(self.get(), 'http-equiv="refresh"')
+
+    def test_unknown_order(self):
+        """An order that is not there is not found."""
+        self.assertEqual(404, self.get("SO-0").status_code)
+
+    def record(self, workflow, position, **values):
+        moments = {"started_at": timezone.now(), "finished_at": timezone.now(), "attempt": 1}
+        Step.objects.create(workflow=workflow, position=position, name="charge_card", **{**moments, **values})
+
+
+class TheAdmin(PageCase):
+    def setUp(self):
+        self.client.force_login(get_user_model().objects.create_superuser("demo", password="demo"))
+        self.list = reverse("admin:shop_order_changelist")
+        self.order = Order.objects.get(number="SO-1001")
+        self.page = reverse("admin:shop_order_change", args=[self.order.pk])
+
+    def test_links_to_workflows(self):
+        """List and page of an order show the status of its workflow, and link to it."""
+        start_checkout(self.order)
+        url = reverse("admin:durable_django_workflow_change", args=[quote("order-SO-1001")])
+
+        for page in (self.list, self.page):
+            self.assertContains(self.client.get(page), f'<a href="{url}">queued</a>', html=True)
+        self.assertEqual(200, self.client.get(url).status_code)
+
+    def test_without_workflow(self):
+        """An order that nobody has checked out has no link."""
+        self.assertNotContains(self.client.get(self.page), "durable_django/workflow/order-")
+
+    def test_queries(self):
+        """However many orders are listed, the list takes the same number of queries."""
+        start_pending_checkouts()
+        with CaptureQueriesContext(connection) as all_orders:
+            self.client.get(self.list)
+        Order.objects.exclude(pk=self.order.pk).delete()
+
+        with self.assertNumQueries(len(all_orders)):
+            self.client.get(self.list)
+
+    def test_only_the_checkout_changes_orders(self):
+        """Orders are neither added, changed nor deleted here."""
+        self.assertEqual(403, self.client.get(reverse("admin:shop_order_add")).status_code)
+        self.assertEqual(403, self.client.post(self.page, {"state": "paid"}).status_code)
+        self.assertEqual(403, self.client.get(reverse("admin:shop_order_delete", args=[self.order.pk])).status_code)
 
 
 class TheButtons(PageCase):
@@ -71,6 +176,16 @@ class TheButtons(PageCase):
         self.assertEqual(228, Workflow.objects.filter(pk__startswith="order-").count())
         self.assertFalse(Order.objects.imported().exists())
 
+    def test_checkout_of_one_order(self):
+        """The button of an order starts its checkout, and shows it; a second click starts nothing."""
+        url = reverse("shop:checkout", args=["SO-1001"])
+
+        for _click in range(2):
+            self.assertRedirects(self.client.post(url), reverse("shop:order", args=["SO-1001"]))
+
+        self.assertEqual(["order-SO-1001"], list(Workflow.objects.values_list("pk", flat=True)))
+        self.assertEqual(227, Order.objects.imported().count())
+
     def test_second_click(self):
         """A second click starts nothing."""
         start_pending_checkouts()
@@ -79,5 +194,6 @@ class TheButtons(PageCase):
 
     def test_looking_changes_nothing(self):
         """What changes something wants a POST."""
-        for path in ("/import/", "/checkout/"):
+        for path in ("/import/", "/checkout/", "/orders/SO-1001/checkout/"):
             self.assertEqual(405, self.client.get(path).status_code)
+        self.assertEqual(405, self.client.post("/orders/SO-1001/").status_code)

@@ -9,9 +9,11 @@ from django.test import SimpleTestCase, override_settings
 
 from example_project.provider import faults
 from example_project.provider.faults import Behaviour
+from example_project.provider.ledger import Ledger
 from example_project.shop import payments
 from example_project.shop.payments import ProviderUnavailable
 from example_project.shop.refusals import CardDeclined
+from tests.example.processes import CommandCase
 from tests.example.provider import ProviderMixin
 
 
@@ -139,3 +141,21 @@ class Faults(SimpleTestCase):
         """Every request takes between the shortest and the longest time."""
         for n in range(100):
             self.assertTrue(faults.SHORTEST_SECONDS <= faults.latency_seconds("key", n) <= faults.LONGEST_SECONDS)
+
+
+class TheProcess(CommandCase):
+    def test_end(self):
+        """Terminated while an answer is late, it answers at once, and ends with its ledger in order."""
+        key = next(key for key in map(str, range(1000)) if faults.behaviour_of(key, 1) is Behaviour.LATE)
+        provider = self.start("paymentprovider", "--port", "0")
+        url = self.wait_for_output(r"http://\S+")[0]
+
+        with override_settings(PAYMENT_PROVIDER_URL=url, PAYMENT_TIMEOUT_SECONDS=0.5):
+            with self.assertRaises(ProviderUnavailable):
+                charge(key)
+            provider.terminate()
+            self.assert_ends(provider, code=0)
+
+        with Ledger(self.folder / "demo.provider.sqlite3") as ledger:
+            self.assertEqual(1, ledger.sums().charges)
+        self.assertNotIn("Traceback", self.output())
