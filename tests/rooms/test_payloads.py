@@ -127,9 +127,9 @@ class WhenAValueIsStored(PayloadTestCase):
         """A zone comes back by its key, a fixed offset with its seconds and name, a repeated hour with its fold."""
         berlin = ZoneInfo("Europe/Berlin")
         for value in (
-            dt.datetime(2026, 10, 25, 2, 30),  # noqa: DTZ001 - naive on purpose
+            dt.datetime(2026, 10, 25, 2, 30),
             dt.datetime(2026, 10, 25, 2, 30, tzinfo=berlin, fold=1),
-            dt.datetime(2026, 10, 25, 2, 30, fold=1),  # noqa: DTZ001 - as above
+            dt.datetime(2026, 10, 25, 2, 30, fold=1),
             dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
             dt.datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC")),
             dt.datetime(2026, 1, 1, tzinfo=dt.timezone(dt.timedelta(seconds=-1))),

@@ -1,0 +1,190 @@
+"""Durable calls where they cannot work: other threads, the workflow's own transactions, workflows in workflows."""
+
+import threading
+
+from django.db import transaction
+from django.test import TestCase, TransactionTestCase
+
+from durable_django import InsideTransaction, OutsideWorkflow, run_step, step, workflow
+from durable_django.models import Step, Workflow
+from durable_django.testing import run_until_idle
+from tests.behaviour.support import acting, labels, row, statements, steps
+from tests.sample.models import Mark
+from tests.sample.promises import acts, acts_itself, takes_order
+from tests.sample.workflows import mark, mark_atomically, two_marks
+
+
+def in_thread(act):
+    """Do something in another thread that has this one's context, as a user's own pool would. Return what happened."""
+    import contextvars
+
+    answer = []
+
+    def run():
+        try:
+            answer.append(act())
+        except Exception as error:
+            answer.append(error)
+
+    thread = threading.Thread(target=contextvars.copy_context().run, args=[run])
+    thread.start()
+    thread.join(30)
+    return answer[0]
+
+
+class FromAnotherThread(TestCase):
+    def test_a_step_is_refused(self):
+        """Threads do not keep the order by which steps are numbered: OutsideWorkflow says so; G23."""
+        errors = []
+        with acting(lambda: errors.extend(in_thread(lambda each=each: each("x")) for each in (mark, mark_atomically))):
+            handle = acts_itself.start()
+            run_until_idle()
+
+        self.assertEqual([OutsideWorkflow] * 2, [type(error) for error in errors])
+        self.assertIn(f"in the thread that runs workflow {handle.id!r}", str(errors[0]))
+        self.assertEqual(["before", "after"], labels())
+        self.assertEqual([1, 2], list(Step.objects.order_by("position").values_list("position", flat=True)))
+
+    def test_without_the_context_a_step_is_an_ordinary_call(self):
+        """A plain thread knows nothing of the workflow: the step is a function call, recorded nowhere."""
+
+        def ask():
+            seen = []
+            thread = threading.Thread(target=lambda: seen.append(run_step(lambda: "called", name="other")))
+            thread.start()
+            thread.join(30)
+            return seen
+
+        with acting(ask):
+            handle = acts_itself.start()
+            run_until_idle()
+
+        self.assertEqual(["called"], handle.result())
+        self.assertEqual(["mark_atomically", "mark"], steps(handle))
+
+    def test_in_a_step_threads_may_call_steps(self):
+        """They are parts of the outer step."""
+        with acting(lambda: in_thread(lambda: step(lambda: "inner")())):
+            handle = acts.start()
+            run_until_idle()
+
+        self.assertEqual("inner", handle.result())
+
+
+class InTheWorkflowsOwnTransaction(TransactionTestCase):
+    def assert_refused(self, body):
+        handle = acts_itself.start()
+        with acting(body):
+            run_until_idle()
+        with self.assertRaises(InsideTransaction) as caught:
+            handle.result()
+        self.assertIn("@step(atomic=True)", str(caught.exception))
+        self.assertIsInstance(caught.exception, transaction.TransactionManagementError)
+        self.assertEqual((["before"], ["mark_atomically"]), (labels(), steps(handle)))
+
+    def test_a_step_is_refused(self):
+        """A rollback would undo the checkpoint, not the effect; plain and atomic ones alike."""
+        for each in (mark, mark_atomically):
+
+            def body(each=each):
+                with transaction.atomic():
+                    each("inside")
+
+            with self.subTest(step=each.name):
+                Mark.objects.all().delete()
+                self.assert_refused(body)
+
+    def test_a_step_is_refused_without_autocommit_too(self):
+        """A transaction by set_autocommit(False) is one."""
+
+        def body():
+            transaction.set_autocommit(False)
+            mark("inside")
+
+        self.assert_refused(body)
+        self.assertTrue(transaction.get_autocommit())
+
+    def test_the_outcome_is_written_outside(self):
+        """A workflow whose code leaves its own block by an error fails as any other; its block is rolled back."""
+
+        def body():
+            with transaction.atomic():
+                Mark.objects.create(label="own")
+                raise LookupError("own")
+
+        handle = acts_itself.start()
+        with acting(body):
+            run_until_idle()
+
+        self.assertEqual(("failed", ["before"]), (row(handle).status, labels()))
+
+    def test_a_block_of_its_own_without_steps_is_fine(self):
+        """The workflow's own queries may use transactions."""
+
+        def body():
+            with transaction.atomic():
+                Mark.objects.create(label="own")
+
+        handle = acts_itself.start()
+        with acting(body):
+            run_until_idle()
+
+        self.assertEqual(("succeeded", ["before", "own", "after"]), (row(handle).status, labels()))
+
+
+class InTheTransactionOfATestCase(TestCase):
+    def test_a_block_of_the_workflow_is_told_apart_from_the_tests(self):
+        """Under TestCase a step runs; in a block of the workflow it is refused."""
+
+        def body():
+            with transaction.atomic():
+                mark("inside")
+
+        for body_, status in ((lambda: None, "succeeded"), (body, "failed")):
+            handle = acts_itself.start()
+            with acting(body_):
+                run_until_idle()
+            self.assertEqual(status, row(handle).status)
+
+
+@workflow
+def starts_another():
+    return two_marks.start("child").id
+
+
+class AWorkflowInAWorkflow(TestCase):
+    def test_is_refused_for_now(self):
+        """start, start_many and calls in workflows and steps raise OutsideWorkflow before anything is written."""
+        calls = (
+            lambda: takes_order.start(7),
+            lambda: takes_order.start_many([(7,)]),
+            lambda: takes_order(7),
+            lambda: takes_order.using(id="child").start(7),
+        )
+        for definition in (acts, acts_itself):
+            for call in calls:
+                handle = definition.start()
+                with acting(call):
+                    run_until_idle()
+                with self.subTest(definition=definition.name), self.assertRaises(OutsideWorkflow) as caught:
+                    handle.result()
+                self.assertIn("Workflow 'sample.takes_order' can only be used outside", str(caught.exception))
+        self.assertFalse(Workflow.objects.filter(name="sample.takes_order").exists())
+
+
+class ALookAtOneself(TestCase):
+    def test_costs_nothing(self):
+        """current_workflow() and current_step() read no row."""
+        from durable_django import current_step, current_workflow
+
+        def body():
+            with statements() as seen:
+                current_workflow()
+                current_step()
+            return len(seen)
+
+        handle = acts.start()
+        with acting(body):
+            run_until_idle()
+
+        self.assertEqual(0, handle.result())

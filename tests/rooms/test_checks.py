@@ -1,0 +1,226 @@
+"""checks.py: each misconfiguration is found by `manage.py check`, with id, message and hint."""
+
+import inspect
+import math
+import re
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
+
+from django.core import checks
+from django.db import connections
+from django.test import SimpleTestCase, TestCase, override_settings
+
+from durable_django import checks as ours
+from durable_django.base import registry
+from durable_django.base.registry import Registered, WorkflowRegistry
+from durable_django.conf import defaults
+
+
+def checkout(order):
+    return order
+
+
+def checkout_too(order):
+    return order
+
+
+def found(check, **durable):
+    """Return the messages of one check under these settings."""
+    with override_settings(DURABLE_DJANGO=durable):
+        return check()
+
+
+class CheckTestCase(SimpleTestCase):
+    databases = {"default"}
+
+    def assert_message(self, messages, id_, *words, hint=""):
+        """There is just one message, of that id, that says all the words."""
+        self.assertEqual([f"durable_django.{id_}"], [message.id for message in messages])
+        for each in words:
+            self.assertIn(each, messages[0].msg)
+        self.assertIn(hint, messages[0].hint or "")
+
+
+class TheSettings(CheckTestCase):
+    def test_that_are_fine_say_nothing(self):
+        """Defaults, every default written out, and plausible values."""
+        self.assertEqual([], found(ours.check_settings))
+        self.assertEqual([], found(ours.check_settings, **defaults()))
+        self.assertEqual(
+            [], found(ours.check_settings, LEASE_SECONDS=10.5, HEARTBEAT_SECONDS=1, NOTIFY=False, THREADS=1)
+        )
+
+    def test_E001_that_are_no_dict(self):
+        """A list of pairs, a text, None."""
+        for value in ([("THREADS", 2)], "x", None, 5):
+            with self.subTest(value=value), override_settings(DURABLE_DJANGO=value):
+                self.assert_message(
+                    ours.check_settings(), "E001", "must be a dict", repr(value), hint="{'LEASE_SECONDS': 30}"
+                )
+
+    def test_E002_with_an_unknown_key(self):
+        """The hint names the nearest key, or all of them."""
+        self.assert_message(
+            found(ours.check_settings, LEASE_SECOND=5),
+            "E002",
+            "no key 'LEASE_SECOND'",
+            hint="Did you mean 'LEASE_SECONDS'?",
+        )
+        self.assert_message(
+            found(ours.check_settings, ZZZ=5), "E002", "'ZZZ'", hint="Known keys: APPLICATION, DEFAULT_QUEUE"
+        )
+        self.assert_message(found(ours.check_settings, lease_seconds=5), "E002", "'lease_seconds'")
+
+    def test_E003_with_a_wrong_value(self):
+        """Type and bounds are told, with the value and the default."""
+        for key, values, words in (
+            ("LEASE_SECONDS", (0, -1, "30", None, True, math.inf, math.nan), "must be a number from 1"),
+            ("HEARTBEAT_SECONDS", (0, "5"), "must be a number from 0.1"),
+            ("POLL_SECONDS", (0, -1), "must be a number from 0.01"),
+            ("NOTIFY", (1, 0, "yes", None), "must be True or False"),
+            ("THREADS", (0, 2.0, "8", True), "must be a whole number from 1"),
+            ("DEFAULT_QUEUE", ("", "  ", None, 5), "must be a str"),
+            ("MAX_RECOVERIES", (-1, 1.5), "must be a whole number from 0"),
+            ("MAX_PAYLOAD_BYTES", (0, 1023, "1 MB"), "must be a whole number from 1024"),
+            ("MAX_DEPTH", (0, 201), "must be a whole number from 1 to 200"),
+            ("MAX_ID_LENGTH", (0, 256), "must be a whole number from 1 to 255"),
+            ("MAX_ERROR_BYTES", (10,), "must be a whole number from 1024"),
+            ("APPLICATION", (None, 5), "must be a str"),
+        ):
+            for value in values:
+                with self.subTest(key=key, value=value):
+                    messages = found(ours.check_settings, **{key: value})
+                    self.assert_message(
+                        messages, "E003", words, repr(value), hint=f"The default is {defaults()[key]!r}"
+                    )
+
+    def test_E003_covers_every_key(self):
+        """No setting takes just anything."""
+        for key in defaults():
+            with self.subTest(key=key):
+                self.assert_message(found(ours.check_settings, **{key: object()}), "E003", key)
+
+    def test_E008_with_a_heartbeat_too_near_the_lease(self):
+        """One lost heartbeat must not cost the lease."""
+        messages = found(ours.check_settings, LEASE_SECONDS=8, HEARTBEAT_SECONDS=5)
+
+        self.assert_message(
+            messages, "E008", "HEARTBEAT_SECONDS (5)", "half of LEASE_SECONDS (8)", hint="lost heartbeat"
+        )
+        self.assert_message(found(ours.check_settings, LEASE_SECONDS=5), "E008", "(5)")
+        self.assertEqual([], found(ours.check_settings, LEASE_SECONDS=10))
+
+    def test_that_are_wrong_twice_say_both(self):
+        """All findings at once."""
+        messages = found(ours.check_settings, THREAD=5, LEASE_SECONDS=0)
+
+        self.assertEqual({"durable_django.E002", "durable_django.E003"}, {message.id for message in messages})
+
+
+@contextmanager
+def declared(*definitions):
+    """Let just these workflows be declared while the block runs."""
+    with mock.patch.object(registry, "workflows", WorkflowRegistry()):
+        for definition in definitions:
+            registry.workflows.add(definition)
+        yield
+
+
+class TheDeclarations(CheckTestCase):
+    def test_that_are_fine_say_nothing(self):
+        """Those of this suite."""
+        self.assertEqual([], ours.check_declarations())
+
+    def test_E004_of_two_workflows_with_one_name(self):
+        """Both places are shown."""
+        with declared(
+            Registered(func=checkout, given_name="shop.checkout"),
+            Registered(func=checkout_too, given_name="shop.checkout"),
+        ):
+            messages = ours.check_declarations()
+
+        places = [f"{__file__}:{func.__code__.co_firstlineno}" for func in (checkout, checkout_too)]
+        self.assert_message(messages, "E004", "'shop.checkout'", *places, hint="must differ")
+
+    def test_E005_of_an_undeclared_queue(self):
+        """Workflow and queue are named, and the nearest queue."""
+        with declared(Registered(func=checkout, given_name="shop.checkout", queue="secnd")):
+            messages = ours.check_declarations()
+
+        self.assert_message(messages, "E005", "Workflow shop.checkout", "'secnd'", "Did you mean 'second'?")
+
+
+class TheDatabase(CheckTestCase):
+    def check(self, **changes):
+        """Look at the database with other settings."""
+        connection = connections["default"]
+        with (
+            mock.patch.dict(connection.settings_dict, changes.pop("settings", {})),
+            mock.patch.multiple(connection, **changes),
+        ):
+            return ours.check_database()
+
+    def test_of_this_suite_is_fine(self):
+        """PostgreSQL, or SQLite with a write-ahead log."""
+        self.assertEqual([], ours.check_database())
+
+    def test_E006_that_is_another_one(self):
+        """Named, with the way out."""
+        messages = self.check(vendor="mysql", display_name="MySQL")
+
+        self.assert_message(messages, "E006", "'default' is MySQL", hint="Use PostgreSQL or SQLite")
+
+    def test_E007_that_is_in_memory(self):
+        """Workers are other processes: they cannot open it."""
+        for name in (":memory:", "file:x?mode=memory&cache=shared"):
+            with self.subTest(name=name):
+                messages = self.check(vendor="sqlite", settings={"NAME": name})
+                self.assert_message(messages, "E007", "in memory", hint="BASE_DIR / 'db.sqlite3'")
+
+    def test_in_memory_for_tests_is_no_error(self):
+        """Django's test runner puts its own database there; run_until_idle() works in it."""
+        options = {"init_command": "PRAGMA journal_mode=WAL"}
+        name = "file:memorydb_default?mode=memory&cache=shared"
+
+        self.assertEqual([], self.check(vendor="sqlite", settings={"NAME": name, "OPTIONS": options}))
+
+    def test_W001_without_a_write_ahead_log(self):
+        """A warning, with the setting to copy."""
+        messages = self.check(vendor="sqlite", settings={"NAME": "x.sqlite3", "OPTIONS": {}})
+
+        self.assert_message(messages, "W001", "without a write-ahead log", hint="PRAGMA journal_mode=WAL")
+        self.assertEqual(checks.WARNING, messages[0].level)
+
+
+class TheCommand(CheckTestCase):
+    def test_that_is_ours_is_fine(self):
+        """`manage.py worker` is found."""
+        self.assertEqual([], ours.check_command())
+
+    def test_W002_that_is_hidden_by_another_apps(self):
+        """Named, with both ways out."""
+        with mock.patch.object(ours, "get_commands", return_value={"worker": "celery_app"}):
+            messages = ours.check_command()
+
+        self.assert_message(messages, "W002", "celery_app", hint="manage.py durable worker")
+
+
+class TheList(TestCase):
+    def test_in_the_docstring_is_complete(self):
+        """Each id that the code uses is described at the top, and tested here by name."""
+        used = set(re.findall(r'id="durable_django\.([EW]\d{3})"', inspect.getsource(ours)))
+        described = set(re.findall(r"\b([EW]\d{3})\b", ours.__doc__))
+        with Path(__file__).open() as file:
+            tested = set(re.findall(r"def test_([EW]\d{3})_", file.read()))
+
+        self.assertEqual(used, described)
+        self.assertEqual(used, tested)
+
+    def test_is_run_by_manage_py_check(self):
+        """The checks are registered; this suite passes them."""
+        registered = {check.__name__ for check in checks.registry.registry.get_checks()}
+
+        self.assertLessEqual({"check_settings", "check_declarations", "check_database", "check_command"}, registered)
+        with override_settings(DURABLE_DJANGO={"THREADS": 0}):
+            self.assertIn("durable_django.E003", [message.id for message in checks.run_checks()])

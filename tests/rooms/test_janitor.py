@@ -1,0 +1,159 @@
+"""worker/janitor.py: recovery, deadlines, dead neighbours; any number of janitors, none of them leads."""
+
+import os
+from unittest import mock
+
+from django.test import TestCase, override_settings
+
+from durable_django.base import clock, hosts
+from durable_django.engine.ownership import Ownership
+from durable_django.models import Worker, Workflow
+from durable_django.testing import travel
+from durable_django.worker.janitor import Janitor
+from durable_django.worker.looks import Look
+from tests.behaviour.states import claim
+from tests.behaviour.support import row, statements
+from tests.sample.promises import takes_order
+
+NOBODY = 2**22 + 7
+
+
+class JanitorTestCase(TestCase):
+    def setUp(self):
+        self.now = 1000.0
+        for patched in (
+            mock.patch.object(clock, "elapsed_seconds", lambda: self.now),
+            mock.patch.object(hosts, "host", return_value={"hostname": "h", "boot_id": "b", "pid_namespace": "n"}),
+        ):
+            patched.start()
+            self.addCleanup(patched.stop)
+        self.janitor = Janitor("default")
+        self.owner = Ownership("me")
+
+    def tidy(self, **found):
+        return self.janitor.tidy(Look(**found), self.owner)
+
+    def neighbour(self, pid=NOBODY, **facts):
+        """Register a worker of this machine."""
+        return Worker.objects.register("neighbour", 3600, **hosts.host(), pid=pid, process_started_at="4711", **facts)
+
+
+class AJanitor(JanitorTestCase):
+    def test_does_what_the_look_has_shown(self):
+        """Orphans are put back, overdue ones end; the number of both is told."""
+        orphan, overdue = takes_order.start(1), takes_order.using(timeout=5).start(2)
+        claim(orphan)
+        Worker.objects.expire()
+        with travel(seconds=6):
+            changed = self.tidy(has_orphans=True, has_overdue=True)
+
+        self.assertEqual("queued", row(orphan).status)
+        self.assertEqual("cancelled", row(overdue).status)
+        self.assertEqual(3, changed)
+
+    def test_does_nothing_for_nothing(self):
+        """No orphan, no deadline: only neighbours and code are looked at now and then."""
+        self.tidy()
+        with statements() as seen:
+            changed = self.tidy()
+
+        self.assertEqual((0, []), (changed, seen))
+
+    def test_may_run_twice(self):
+        """A second sweep over the same finds nothing: sweeps are idempotent, and two janitors do no harm."""
+        handle = takes_order.start(1)
+        claim(handle)
+        Worker.objects.expire()
+        first = self.tidy(has_orphans=True)
+        again = self.tidy(has_orphans=True)
+        other = Janitor("default").tidy(Look(has_orphans=True), Ownership("other"))
+
+        self.assertEqual((1, 0, 0), (first, again, other))
+        self.assertEqual(("queued", 1), (row(handle).status, row(handle).recoveries))
+
+    def test_takes_up_what_waited_for_code(self):
+        """At once at its first turn, then every few seconds."""
+        handle = takes_order.start(1)
+        Workflow.objects.update(waiting_for="code", run_after="2090-01-01T00:00Z")
+
+        changed = self.tidy()
+
+        self.assertEqual((1, "", None), (changed, row(handle).waiting_for, row(handle).run_after))
+
+    @override_settings(DURABLE_DJANGO={"LEASE_SECONDS": 1, "HEARTBEAT_SECONDS": 0.5})
+    def test_forgets_workers_that_died_long_ago(self):
+        """Their rows are of no use any more; recent ones can still be looked at."""
+        Worker.objects.register("old", 1, hostname="h", pid=1)
+        with travel(hours=1):
+            Worker.objects.register("new", 1, hostname="h", pid=1)
+            self.janitor.forget_old_workers()
+
+        self.assertEqual(["new"], list(Worker.objects.values_list("pk", flat=True)))
+
+
+class ANeighbour(JanitorTestCase):
+    def test_whose_process_is_gone_loses_its_lease_at_once(self):
+        """And what it held is recovered in the same turn: nobody waits for the lease to run out."""
+        self.neighbour()
+        handle = takes_order.start(1)
+        claim(handle, "neighbour")
+
+        changed = self.tidy()
+
+        self.assertFalse(Worker.objects.alive().exists())
+        self.assertEqual("queued", row(handle).status)
+        self.assertGreaterEqual(changed, 1)
+
+    def test_that_lives_is_left_alone(self):
+        """Its process is there, with the start time that it registered."""
+        self.neighbour()
+        with mock.patch.object(hosts, "process_started_at", return_value="4711"):
+            self.tidy()
+
+        self.assertTrue(Worker.objects.alive().exists())
+
+    def test_whose_number_another_process_has_is_gone(self):
+        """Process numbers are used again; the start time differs; B9."""
+        self.neighbour()
+        with mock.patch.object(hosts, "process_started_at", return_value="4712"):
+            self.tidy()
+
+        self.assertFalse(Worker.objects.alive().exists())
+
+    def test_of_another_machine_is_judged_by_its_lease_alone(self):
+        """Nor one of another boot or container, nor one that tells no start time."""
+        for number, changes in enumerate(
+            ({"hostname": "x"}, {"boot_id": "x"}, {"pid_namespace": "x"}, {"process_started_at": ""})
+        ):
+            facts = {**hosts.host(), "process_started_at": "4711", **changes}
+            Worker.objects.register(f"w{number}", 3600, pid=NOBODY, **facts)
+
+        self.tidy()
+
+        self.assertEqual(4, Worker.objects.alive().count())
+
+    def test_is_not_this_process_itself(self):
+        """Plain calls of this process have a row too."""
+        self.neighbour(pid=os.getpid())
+        self.tidy()
+
+        self.assertTrue(Worker.objects.alive().exists())
+
+    def test_cannot_be_seen_where_the_system_does_not_tell(self):
+        """Without a boot id nobody is declared dead by sight."""
+        self.neighbour()
+        with mock.patch.object(hosts, "host", return_value={"hostname": "h", "boot_id": "", "pid_namespace": ""}):
+            self.tidy()
+
+        self.assertTrue(Worker.objects.alive().exists())
+
+    def test_is_read_from_time_to_time(self):
+        """Its process is looked at in every turn, the list of rows every few seconds."""
+        self.tidy()
+        self.neighbour()
+        self.tidy()
+        soon = Worker.objects.alive().exists()
+        self.now += 10
+        self.tidy()
+
+        self.assertEqual((True, False), (soon, Worker.objects.alive().exists()))
