@@ -32,15 +32,15 @@ class CountingResult(unittest.TextTestResult):
     passed = 0
     running = "before the first test"
 
-    def startTest(self, test):  # noqa: N802 (unittest's name)
+    def startTest(self, test):
         self.running = test.id()
         super().startTest(test)
 
-    def addSuccess(self, test):  # noqa: N802
+    def addSuccess(self, test):
         self.passed += 1
         super().addSuccess(test)
 
-    def addExpectedFailure(self, test, err):  # noqa: N802
+    def addExpectedFailure(self, test, err):
         self.passed += 1
         super().addExpectedFailure(test, err)
 

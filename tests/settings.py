@@ -1,9 +1,10 @@
 """
 The settings of the suite, also for the worker processes that tests start.
 
-The database comes from the environment: see databases.py. So do the settings of workers with a short lease:
+The database comes from the environment: see databases.py. So does what a test wants otherwise in its workers:
 
-DURABLE_TEST_SETTINGS  the value of DURABLE_DJANGO, as JSON
+DURABLE_TEST_SETTINGS          the value of DURABLE_DJANGO, as JSON
+DURABLE_TEST_DATABASE_OPTIONS  more for OPTIONS of the database, as JSON
 """
 
 import json
@@ -52,6 +53,7 @@ ROOT_URLCONF = "tests.urls"
 STATIC_URL = "/static/"
 
 DATABASES = {"default": databases.from_environment()}
+DATABASES["default"]["OPTIONS"].update(json.loads(os.environ.get("DURABLE_TEST_DATABASE_OPTIONS", "{}")))
 DURABLE_DJANGO = json.loads(os.environ.get("DURABLE_TEST_SETTINGS", "{}"))
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +65,9 @@ class WorkerUnderTest:
     def _ready_count(self) -> int:
         return Worker.objects.alive().filter(pid__in=self.children).count()
 
-    def signal_child(self, number: signal.Signals) -> None:
-        os.kill(self.child, number)
+    def has_said(self, text: str) -> bool:
+        """Whether its log contains the text."""
+        return text in self.log.read_text()
 
     def kill_all(self) -> None:
         """Kill supervisor and children, the supervisor first: nobody buries the children then."""
@@ -76,16 +77,28 @@ class WorkerUnderTest:
         for pid in children:
             _kill(pid)
 
-    def freeze(self) -> list[int]:
-        """Stop supervisor and children; return all, for thaw()."""
-        pids = [*self.children, self.process.pid]
-        for pid in pids:
+    def freeze_supervisor(self) -> None:
+        """Stop the supervisor, so that nobody minds what becomes of the children."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def freeze(self) -> None:
+        """Stop supervisor and children."""
+        self.freeze_supervisor()
+        for pid in self.children:
             os.kill(pid, signal.SIGSTOP)
-        return pids
+
+    def thaw(self) -> None:
+        """Let supervisor and children go on."""
+        for pid in [*self.children, self.process.pid]:
+            os.kill(pid, signal.SIGCONT)
 
     def stop(self) -> int:
         """Ask it to end, and return its exit code."""
         self.process.terminate()
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait until it ends by itself, and return its exit code."""
         return self.process.wait(LIMIT_SECONDS)
 
     def reap(self) -> None:
@@ -93,12 +106,6 @@ class WorkerUnderTest:
         for pid in [*self.children, self.process.pid]:
             _kill(pid)
         self.process.wait()
-
-
-def thaw(pids: list[int]) -> None:
-    """Let stopped processes go on."""
-    for pid in pids:
-        os.kill(pid, signal.SIGCONT)
 
 
 def _kill(pid: int) -> None:
@@ -133,6 +140,9 @@ class CrashTestCase(TransactionTestCase):
         self.folder = Path(folder.name)
         os.environ["DURABLE_TEST_FLAGS"] = str(self.folder)
         self.addCleanup(os.environ.pop, "DURABLE_TEST_FLAGS", None)
+        #: What workers need, and what therefore ends after them.
+        self.surroundings = contextlib.ExitStack()
+        self.addCleanup(self.surroundings.close)
         self.workers: list[WorkerUnderTest] = []
         # Cleanups run backwards: the logs are shown before the workers are reaped.
         self.addCleanup(self._reap)
@@ -144,26 +154,41 @@ class CrashTestCase(TransactionTestCase):
         connections.close_all()
 
     def _show_logs(self) -> None:
-        outcome = self._outcome  # type: ignore[attr-defined]
-        if outcome.success:
+        result = self._outcome.result  # type: ignore[attr-defined]
+        if all(test.id() != self.id() for test, _trace in result.failures + result.errors):
             return
         for worker in self.workers:
             print(f"\n--- {worker.log.name}\n{worker.log.read_text()[-6000:]}", file=sys.stderr)
 
     def start_worker(
-        self, *arguments: str, settings: dict[str, Any] | None = None, fault: dict[str, str] | None = None
+        self,
+        *arguments: str,
+        settings: dict[str, Any] | None = None,
+        fault: dict[str, str] | None = None,
+        environment: dict[str, str] | None = None,
     ) -> WorkerUnderTest:
-        """Start a worker, with SHORT_LEASE unless other settings are given, and wait until it can claim."""
-        worker = self.launch_worker(*arguments, settings=settings, fault=fault)
+        """
+        Start a worker and wait until it can claim.
+
+        arguments    of the command
+        settings     DURABLE_DJANGO; SHORT_LEASE unless given
+        fault        see tests/sample/faults.py
+        environment  more variables
+        """
+        worker = self.launch_worker(*arguments, settings=settings, fault=fault, environment=environment)
         worker.wait_until_ready()
         return worker
 
     def launch_worker(
-        self, *arguments: str, settings: dict[str, Any] | None = None, fault: dict[str, str] | None = None
+        self,
+        *arguments: str,
+        settings: dict[str, Any] | None = None,
+        fault: dict[str, str] | None = None,
+        environment: dict[str, str] | None = None,
     ) -> WorkerUnderTest:
         """Start a worker without waiting for anything."""
         chosen = SHORT_LEASE if settings is None else settings
-        environment = {"DURABLE_TEST_SETTINGS": json.dumps(chosen)}
+        environment = {"DURABLE_TEST_SETTINGS": json.dumps(chosen), **(environment or {})}
         if fault:
             environment["DURABLE_TEST_FAULT"] = json.dumps(fault)
         log = self.folder / f"worker-{len(self.workers)}.log"
@@ -174,6 +199,10 @@ class CrashTestCase(TransactionTestCase):
     def wait_for_flag(self, name: str, times: int = 1) -> None:
         wait_until(lambda: flags.times(name) >= times, f"flag {name} was raised {times} times")
 
+    def let_go_on(self, label: str, call: int = 1) -> None:
+        """Let a held step return, in the call with this number."""
+        flags.raise_flag(f"go-{label}-{call}")
+
     def wait_for_end(self, *ids: str, seconds: float = LIMIT_SECONDS) -> None:
         """Wait until these workflows, or all, have ended."""
         rows = Workflow.objects.filter(pk__in=ids) if ids else Workflow.objects.all()
@@ -183,24 +212,13 @@ class CrashTestCase(TransactionTestCase):
         """How often each mark was made."""
         return Counter(Mark.objects.values_list("label", flat=True))
 
+    def assert_reached_only_by(self, pid: int, name: str) -> None:
+        """The flag was raised once, by this process."""
+        self.assertEqual([pid], flags.processes(name))
+
     def assert_made_once(self, *labels: str) -> None:
         found = self.marks()
         self.assertEqual(dict.fromkeys(labels, 1), {label: found[label] for label in labels})
-
-
-@contextlib.contextmanager
-def environment(**variables: str) -> Iterator[None]:
-    """Set variables of the environment for a while."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def is_postgresql() -> bool:

@@ -63,47 +63,83 @@ def marks(key: str) -> list[str]:
 
 
 @step
-def gated(label: str) -> str:
-    """Say that it runs, then wait for the test."""
-    flags.raise_flag(f"in-{label}")
-    flags.wait_for(f"go-{label}")
+def held(label: str) -> str:
+    """Say that it runs, then wait for the test, in each call anew: go-<label>-1, go-<label>-2."""
+    Mark.objects.create(label=label)
+    flags.wait_for(f"go-{label}-{flags.raise_flag(f'in-{label}')}")
     return label
 
 
 @step(atomic=True)
-def gated_atomic(label: str) -> str:
+def held_atomic(label: str) -> str:
     Mark.objects.create(label=label)
+    flags.wait_for(f"go-{label}-{flags.raise_flag(f'in-{label}')}")
+    return label
+
+
+@step
+def follow(label: str) -> str:
+    """Say which process has come here."""
     flags.raise_flag(f"in-{label}")
-    flags.wait_for(f"go-{label}")
     return label
 
 
 @workflow
-def gated_marks(key: str) -> list[str]:
-    """A step that the test holds, between two atomic ones."""
-    return [atomic_mark(f"{key}-1"), gated(key), atomic_mark(f"{key}-3")]
+def held_in_plain(key: str) -> list[str]:
+    """A plain step that the test holds, between two others."""
+    return [atomic_mark(f"{key}-before"), held(key), follow(f"{key}-next")]
 
 
 @workflow
-def gated_in_atomic(key: str) -> list[str]:
-    """An atomic step that the test holds, and one behind it."""
-    return [gated_atomic(key), atomic_mark(f"{key}-after")]
+def held_in_atomic(key: str) -> list[str]:
+    """An atomic step that the test holds, between two others."""
+    return [atomic_mark(f"{key}-before"), held_atomic(key), follow(f"{key}-next")]
+
+
+@workflow
+def names_its_process(key: str) -> int:
+    """Return something else in each process: the code is not deterministic, the outcome must be one all the same."""
+    follow(key)
+    return os.getpid()
 
 
 @step
-def kill_me(label: str) -> None:
-    flags.raise_flag(f"in-{label}")
-    os.kill(os.getpid(), signal.SIGKILL)
+def kill_me(label: str) -> str:
+    if not flags.times("mended"):
+        flags.raise_flag(f"in-{label}")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return label
 
 
-@workflow(max_recoveries=4)
-def poison(key: str) -> None:
+@workflow(max_recoveries=3)
+def poison(key: str) -> str:
     """It kills whoever runs it."""
-    kill_me(key)
+    return kill_me(key)
+
+
+@step
+def interrupt(label: str) -> str:
+    if flags.raise_flag(f"in-{label}") == 1:
+        raise KeyboardInterrupt
+    return label
+
+
+@workflow
+def interrupts_itself(key: str) -> str:
+    """Its first call presses Ctrl-C."""
+    return interrupt(key)
 
 
 @step
 def slow(label: str, seconds: float) -> str:
+    flags.raise_flag(f"in-{label}")
+    time.sleep(seconds)
+    return label
+
+
+@step(atomic=True)
+def slow_atomic(label: str, seconds: float) -> str:
+    Mark.objects.create(label=label)
     flags.raise_flag(f"in-{label}")
     time.sleep(seconds)
     return label
@@ -120,13 +156,18 @@ def burning(label: str, seconds: float) -> str:
 
 
 @workflow
-def takes_long(key: str, seconds: float) -> str:
-    return slow(key, seconds)
+def takes_long(key: str, seconds: float) -> list[str]:
+    return [slow(key, seconds), follow(f"{key}-next")]
 
 
 @workflow
-def burns(key: str, seconds: float) -> str:
-    return burning(key, seconds)
+def takes_long_atomically(key: str, seconds: float) -> list[str]:
+    return [slow_atomic(key, seconds), follow(f"{key}-next")]
+
+
+@workflow
+def burns(key: str, seconds: float) -> list[str]:
+    return [burning(key, seconds), follow(f"{key}-next")]
 
 
 @step

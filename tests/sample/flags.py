@@ -28,8 +28,13 @@ def raise_flag(name: str) -> int:
 
 def times(name: str) -> int:
     """Return how often a point was reached."""
+    return len(processes(name))
+
+
+def processes(name: str) -> list[int]:
+    """Return which process reached a point, each time that one did."""
     path = folder() / name
-    return len(path.read_text().splitlines()) if path.exists() else 0
+    return [int(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def raise_once(name: str) -> bool:

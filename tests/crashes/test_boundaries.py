@@ -1,0 +1,79 @@
+"""The boundary sweep: killed before any statement or COMMIT, every workflow ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+from django.db import connections
+from django.test import TransactionTestCase
+
+#: Pairs of crashes in each scenario, the second in the recovery from the first; `make stress` asks for many.
+PAIRS = int(os.environ.get("DURABLE_TEST_PAIRS", "3"))
+
+
+class AWorkflowKilledAtAnyBoundary(TransactionTestCase):
+    def sweep(self, scenario: str) -> dict:
+        """Crash at every boundary of the scenario, then at some pairs; what is not as it should be fails the test."""
+        connections.close_all()
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.crashes.sweep", scenario, "--pairs", str(PAIRS)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual(0, done.returncode, done.stderr)
+        report = json.loads(done.stdout)
+        self.assertEqual({}, report["wrong"])
+        self.assertGreater(report["boundaries"], 10)
+        return report["expected"]
+
+    def test_with_plain_and_atomic_steps(self):
+        """Atomic steps take effect once, plain ones at least once and at most once more for each crash."""
+        expected = self.sweep("plain_and_atomic")
+
+        self.assertEqual({"p1": 1, "a2": 1, "a3": 1, "p4": 1}, expected["marks"])
+
+    def test_that_waits_between_retries(self):
+        """F14: count and time of a retry are kept; the workflow is woken when it is due."""
+        expected = self.sweep("suspended")
+
+        self.assertEqual([0, 1, 1], [step[-1] for step in expected["steps"]])
+
+    def test_that_naps_between_retries(self):
+        """F14: short retries within one attempt are counted in the row all the same."""
+        expected = self.sweep("napping")
+
+        self.assertEqual([0, 2, 1], [step[-1] for step in expected["steps"]])
+
+    def test_that_fails(self):
+        """The error of the last step is the outcome; of the atomic step nothing else remains."""
+        expected = self.sweep("failing")
+
+        self.assertEqual(("failed", {"p1": 1}), (expected["workflow"][0], expected["marks"]))
+
+    def test_that_compensates_a_failed_step(self):
+        """Replay raises the recorded error again, so that the code takes the same way."""
+        expected = self.sweep("compensated")
+
+        self.assertEqual("succeeded", expected["workflow"][0])
+
+    def test_that_is_retried_as_a_whole(self):
+        """What succeeded is replayed, what failed runs again, as often as the workflow's own retry says."""
+        expected = self.sweep("retried_as_a_whole")
+
+        self.assertEqual(("failed", 1), (expected["workflow"][0], expected["workflow"][4]))
+
+    def test_that_passes_its_deadline(self):
+        """C18: the deadline is kept, whoever dies; the workflow ends cancelled."""
+        expected = self.sweep("cancelled_at_its_deadline")
+
+        self.assertEqual("cancelled", expected["workflow"][0])
+
+    def test_whose_step_takes_too_long(self):
+        """The timeout is the step's outcome."""
+        expected = self.sweep("timed_out")
+
+        self.assertEqual("failed", expected["workflow"][0])

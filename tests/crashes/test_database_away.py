@@ -1,0 +1,184 @@
+"""The database ends sessions, crashes, is away or locked: workers come back by themselves, no step fails for it."""
+
+from __future__ import annotations
+
+import json
+from unittest import skipIf, skipUnless
+
+from django.db import connection, connections, transaction
+
+from durable_django.models import Step, Worker, Workflow
+from tests.crashes.harness import SHORT_LEASE, CrashTestCase, is_postgresql, wait_until
+from tests.postgres import server_to_restart
+from tests.sample import flags
+from tests.sample.crashing import careful, held_in_atomic, held_in_plain, marks
+
+#: Nobody takes over while the connection is mended: what happens is the doing of one attempt.
+LONG_LEASE = {**SHORT_LEASE, "LEASE_SECONDS": 60}
+only_postgresql = skipUnless(is_postgresql(), "SQLite has no server and no session that could be lost")
+
+
+class TroubleTestCase(CrashTestCase):
+    def assert_all_careful(self, count: int) -> None:
+        """Each of the workflows w0, w1, ... has succeeded, reserved once, charged, and refunded nothing."""
+        self.wait_for_end()
+        self.assertEqual(count, Workflow.objects.filter(name="sample.careful", status="succeeded").count())
+        self.assert_made_once(*[f"w{number}-reserve" for number in range(count)])
+        found = self.marks()
+        self.assertEqual([], [label for label in found if label.endswith("-refund")])
+        self.assertEqual([], [number for number in range(count) if not found[f"w{number}-charge"]])
+        self.assertEqual(0, Step.objects.filter(error__isnull=False).count())
+
+
+@only_postgresql
+class ATerminatedSession(TroubleTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.start_worker(settings=LONG_LEASE)
+
+    def terminate_others(self) -> None:
+        """End every session on the test database but this one."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+    def test_in_a_plain_step_costs_nothing(self):
+        """G17: the outcome is recorded in a new session, the body is not repeated."""
+        handle = held_in_plain.start("w")
+        self.wait_for_flag("in-w")
+
+        self.terminate_others()
+        self.let_go_on("w")
+
+        self.assertEqual(["w-before", "w", "w-next"], handle.result(timeout=60))
+        self.assertEqual((1, 1), (flags.times("in-w"), handle.refresh().workflow.attempt))
+
+    def test_in_an_atomic_step_repeats_the_body(self):
+        """A4: the transaction went with the session; the same attempt makes it anew, once."""
+        handle = held_in_atomic.start("w")
+        self.wait_for_flag("in-w")
+
+        self.terminate_others()
+        self.let_go_on("w", call=1)
+        self.let_go_on("w", call=2)
+
+        self.assertEqual(["w-before", "w", "w-next"], handle.result(timeout=60))
+        self.assertEqual((2, 1), (flags.times("in-w"), handle.refresh().workflow.attempt))
+        self.assert_made_once("w-before", "w")
+
+    def test_of_heartbeat_and_loop_is_replaced(self):
+        """E2, G17: the same worker, with the same lease, finds work that comes afterwards."""
+        (before,) = Worker.objects.alive()
+
+        self.terminate_others()
+
+        self.assertEqual(["w-1", "w-2", "w-3"], marks.start("w").result(timeout=60))
+        (after,) = Worker.objects.alive()
+        self.assertEqual(before.pk, after.pk)
+        wait_until(
+            lambda: Worker.objects.get(pk=after.pk).heartbeat_at > after.heartbeat_at, "the heart beats", seconds=30
+        )
+
+
+@only_postgresql
+class AServerThatCrashes(TroubleTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.server = server_to_restart()
+        self.addCleanup(self.ensure_running)
+
+    def ensure_running(self) -> None:
+        if not self.server.is_running:
+            self.server.start()
+
+    def stop_server(self) -> None:
+        connections.close_all()
+        self.server.stop("immediate")
+
+    def test_under_load_loses_and_doubles_nothing(self):
+        """A5: every worker reconnects without anybody's doing."""
+        self.start_worker("--processes", "2")
+        careful.start_many([(f"w{number}",) for number in range(200)])
+
+        for done in (20, 100):
+            wait_until(lambda done=done: Workflow.objects.finished().count() > done, f"{done} have ended")
+            connections.close_all()
+            self.server.restart_immediately()
+
+        self.assert_all_careful(200)
+
+    def test_during_a_recovery_leaves_nothing_with_a_dead_owner(self):
+        """A11: the sweep is periodic and may be repeated."""
+        careful.start_many([(f"w{number}",) for number in range(250)])
+        Workflow.objects.claim("a worker that is gone", "default", 250, names=["sample.careful"])
+        worker = self.start_worker()
+        wait_until(lambda: worker.has_said("were put back"), "a first sweep has run")
+
+        connections.close_all()
+        self.server.restart_immediately()
+
+        self.assert_all_careful(250)
+        self.assertEqual(0, Workflow.objects.filter(worker__isnull=False).count())
+
+    def test_and_is_away_for_longer_than_the_lease(self):
+        """A5: workers wait, take their work up again, and record no step as failed."""
+        worker = self.start_worker()
+        careful.start_many([(f"w{number}",) for number in range(50)])
+        handle = held_in_plain.start("held")
+        self.wait_for_flag("in-held")
+
+        self.stop_server()
+        self.let_go_on("held", call=1)
+        self.let_go_on("held", call=2)
+        wait_until(lambda: worker.has_said(f"{handle.id}: let go"), "the lease of the worker has passed")
+        self.server.start()
+
+        self.assert_all_careful(50)
+        self.assertEqual(["held-before", "held", "held-next"], handle.result(timeout=60))
+
+    def test_and_is_away_when_a_worker_starts(self):
+        """The worker waits for it, then boots and works."""
+        handle = marks.start("w")
+        self.stop_server()
+        worker = self.launch_worker()
+        wait_until(lambda: worker.has_said("(boot)"), "the worker tries to boot")
+
+        self.server.start()
+
+        self.assertEqual(["w-1", "w-2", "w-3"], handle.result(timeout=60))
+
+
+@skipIf(is_postgresql(), "PostgreSQL locks rows, not the whole database")
+class AFileThatIsLocked(TroubleTestCase):
+    def start_impatient_worker(self):
+        """Start a worker to which "database is locked" comes after a fifth of a second."""
+        return self.start_worker(environment={"DURABLE_TEST_DATABASE_OPTIONS": json.dumps({"timeout": 0.2})})
+
+    def test_for_a_moment_makes_nothing_fail(self):
+        """I1: what was refused is tried again: steps, outcomes, claims and heartbeats alike."""
+        worker = self.start_impatient_worker()
+        careful.start_many([(f"w{number}",) for number in range(100)])
+
+        wait_until(lambda: Workflow.objects.finished().count() > 10, "some have ended")
+        with transaction.atomic():
+            wait_until(lambda: worker.has_said("does not answer"), "the worker was refused")
+            wait_until(lambda: worker.has_said("the database refused it"), "an atomic step was refused")
+
+        self.assert_all_careful(100)
+
+    def test_for_longer_than_the_lease_makes_nothing_fail(self):
+        """The worker lets go of its work, and takes it up again under a new lease."""
+        worker = self.start_impatient_worker()
+        careful.start_many([(f"w{number}",) for number in range(50)])
+        handle = held_in_plain.start("held")
+        self.wait_for_flag("in-held")
+
+        with transaction.atomic():
+            self.let_go_on("held", call=1)
+            self.let_go_on("held", call=2)
+            wait_until(lambda: worker.has_said(f"{handle.id}: let go"), "the lease of the worker has passed")
+
+        self.assert_all_careful(50)
+        self.assertEqual(["held-before", "held", "held-next"], handle.result(timeout=60))

@@ -1,0 +1,252 @@
+"""Frozen workers: SIGSTOP for longer than the lease, with and without SIGCONT. A zombie changes nothing any more."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from unittest import skipIf, skipUnless
+
+from django.db import transaction
+
+from durable_django.base import hosts
+from durable_django.models import Step, Worker, Workflow
+from tests.crashes.harness import SHORT_LEASE, CrashTestCase, WorkerUnderTest, is_postgresql, wait_until
+from tests.sample import flags
+from tests.sample.crashing import held_in_atomic, held_in_plain, marks, names_its_process
+
+COMMIT = {"at": "COMMIT", "when": "before", "action": "stop"}
+OUTCOME = {"at": 'SET "status".*"output"', "when": "before", "action": "stop"}
+HELD_BY_A_FROZEN_WRITER = "on SQLite a frozen writer holds the lock of the whole file"
+
+
+def wait_until_frozen(pid: int) -> None:
+    wait_until(lambda: hosts.is_stopped(pid), "the process is frozen")
+
+
+class FrozenTestCase(CrashTestCase):
+    def start_victim(self, **options: object) -> WorkerUnderTest:
+        """Start a worker whose supervisor is frozen at once, so that nobody kills its frozen child."""
+        victim = self.start_worker(**options)  # type: ignore[arg-type]
+        victim.freeze_supervisor()
+        return victim
+
+    def assert_ends_harmlessly(self, victim: WorkerUnderTest) -> None:
+        """The thawed worker drains, which takes every thread of it to its end."""
+        victim.thaw()
+        self.assertEqual(0, victim.stop())
+
+
+class AZombie(FrozenTestCase):
+    def test_in_a_plain_step_starts_no_further_step(self):
+        """B1, B2: thawed while another worker runs the same step, it lets go when its own body ends."""
+        victim = self.start_victim()
+        handle = held_in_plain.start("w")
+        self.wait_for_flag("in-w")
+        zombie = victim.child
+        victim.freeze()
+        other = self.start_worker()
+        self.wait_for_flag("in-w", times=2)
+
+        victim.thaw()
+        self.let_go_on("w", call=1)
+        wait_until(lambda: victim.has_said(f"{handle.id}: let go"), "the zombie has let go")
+        self.let_go_on("w", call=2)
+
+        self.assertEqual(["w-before", "w", "w-next"], handle.result(timeout=60))
+        self.assert_reached_only_by(other.child, "in-w-next")
+        self.assertEqual([zombie, other.child], flags.processes("in-w"))
+        self.assertEqual(2, handle.refresh().workflow.attempt)
+
+    def test_whose_successor_has_finished_finds_nothing_to_do(self):
+        """B2, B3: the workflow has ended when the zombie wakes up; neither a step nor an outcome is added."""
+        victim = self.start_victim()
+        handle = held_in_plain.start("w")
+        self.wait_for_flag("in-w")
+        victim.freeze()
+        other = self.start_worker()
+        self.let_go_on("w", call=2)
+        handle.result(timeout=60)
+        ended = handle.workflow
+
+        self.let_go_on("w", call=1)
+        self.assert_ends_harmlessly(victim)
+
+        self.assert_reached_only_by(other.child, "in-w-next")
+        self.assertEqual(3, Step.objects.filter(workflow_id=handle.id).count())
+        self.assertEqual(ended.finished_at, handle.refresh().workflow.finished_at)
+
+    @skipUnless(is_postgresql(), HELD_BY_A_FROZEN_WRITER)
+    def test_in_an_atomic_step_applies_nothing_though_it_comes_first(self):
+        """B1: its transaction is refused as a whole while the successor is still in the same step."""
+        victim = self.start_victim()
+        handle = held_in_atomic.start("w")
+        self.wait_for_flag("in-w")
+        victim.freeze()
+        other = self.start_worker()
+        self.wait_for_flag("in-w", times=2)
+
+        victim.thaw()
+        self.let_go_on("w", call=1)
+        wait_until(lambda: victim.has_said(f"{handle.id}: let go"), "the zombie has let go")
+        self.let_go_on("w", call=2)
+
+        self.assertEqual(["w-before", "w", "w-next"], handle.result(timeout=60))
+        self.assert_made_once("w-before", "w")
+        self.assert_reached_only_by(other.child, "in-w-next")
+
+    @skipUnless(is_postgresql(), HELD_BY_A_FROZEN_WRITER)
+    def test_in_an_atomic_step_applies_nothing_after_its_successor(self):
+        """B1: the ledger shows the successor's write alone."""
+        victim = self.start_victim()
+        handle = held_in_atomic.start("w")
+        self.wait_for_flag("in-w")
+        victim.freeze()
+        other = self.start_worker()
+        self.let_go_on("w", call=2)
+        self.assertEqual(["w-before", "w", "w-next"], handle.result(timeout=60))
+
+        self.let_go_on("w", call=1)
+        self.assert_ends_harmlessly(victim)
+
+        self.assert_made_once("w-before", "w")
+        self.assert_reached_only_by(other.child, "in-w-next")
+
+    def test_before_its_outcome_is_refused(self):
+        """B3: the outcome of the successor stays, though the zombie would write another."""
+        victim = self.start_victim(fault=OUTCOME)
+        handle = names_its_process.start("w")
+        wait_until_frozen(victim.child)
+        other = self.start_worker()
+        self.assertEqual(other.child, handle.result(timeout=60))
+
+        self.assert_ends_harmlessly(victim)
+
+        self.assertEqual(other.child, handle.refresh().result())
+        self.assertEqual(2, handle.workflow.attempt)
+
+    def test_comes_back_as_another_worker(self):
+        """B4, B9: it gets a new row and a new lease; that of its former life is not extended."""
+        victim = self.start_victim()
+        (before,) = Worker.objects.filter(pid=victim.child)
+        victim.freeze()
+        wait_until(lambda: not Worker.objects.alive().filter(pid=victim.child).exists(), "the lease has passed")
+
+        victim.thaw()
+
+        handle = marks.start("w")
+        self.assertEqual(["w-1", "w-2", "w-3"], handle.result(timeout=60))
+        (after,) = Worker.objects.alive().filter(pid=victim.child)
+        self.assertNotEqual(before.pk, after.pk)
+
+
+class AWorkerThatIsFrozenForGood(FrozenTestCase):
+    def freeze_and_measure(self, victim: WorkerUnderTest, settings: dict[str, float]) -> None:
+        """A child alone is frozen: another worker, or its replacement, finishes within two leases."""
+        frozen_at = time.monotonic()
+        self.wait_for_end(seconds=60)
+        seconds = time.monotonic() - frozen_at
+        self.assertLess(seconds, 2 * settings["LEASE_SECONDS"])
+        wait_until(lambda: victim.children, "the supervisor has replaced the frozen child")
+        self.assertFalse(hosts.is_stopped(victim.child))
+
+    def test_inside_an_atomic_body_is_killed_by_its_supervisor(self):
+        """What it held open ends with it, also the lock of a SQLite file; others finish within two leases."""
+        settings = {**SHORT_LEASE, "LEASE_SECONDS": 4}
+        victim = self.start_worker(settings=settings)
+        handle = held_in_atomic.start("w")
+        self.wait_for_flag("in-w")
+        self.launch_worker(settings=settings)
+        self.let_go_on("w", call=2)
+
+        os.kill(victim.child, signal.SIGSTOP)
+        self.freeze_and_measure(victim, settings)
+
+        self.assertEqual(["w-before", "w", "w-next"], handle.result())
+        self.assert_made_once("w-before", "w")
+
+    def test_between_insert_and_commit_is_killed_by_its_supervisor(self):
+        """Neither the step's row nor the body's writes come to be; others finish within two leases."""
+        settings = {**SHORT_LEASE, "LEASE_SECONDS": 4}
+        victim = self.start_worker(settings=settings, fault=COMMIT)
+        child = victim.child
+        handle = marks.start("w")
+        wait_until_frozen(child)
+        self.launch_worker(settings=settings)
+
+        self.freeze_and_measure(victim, settings)
+
+        self.assertEqual(["w-1", "w-2", "w-3"], handle.result())
+        self.assert_made_once("w-1", "w-2", "w-3")
+
+    @skipUnless(is_postgresql(), HELD_BY_A_FROZEN_WRITER)
+    def test_together_with_its_supervisor_inside_an_atomic_body(self):
+        """PostgreSQL itself ends the open transaction; another worker finishes within two leases."""
+        victim = self.start_victim()
+        handle = held_in_atomic.start("w")
+        self.wait_for_flag("in-w")
+        self.start_worker()
+        self.let_go_on("w", call=2)
+
+        victim.freeze()
+        frozen_at = time.monotonic()
+        self.assertEqual(["w-before", "w", "w-next"], handle.result(timeout=60))
+
+        self.assertLess(time.monotonic() - frozen_at, 2 * SHORT_LEASE["LEASE_SECONDS"])
+        self.assert_made_once("w-before", "w")
+
+    @skipUnless(is_postgresql(), HELD_BY_A_FROZEN_WRITER)
+    def test_together_with_its_supervisor_between_insert_and_commit(self):
+        """Its uncommitted row blocks the successor on the unique index no longer than a lease."""
+        victim = self.start_victim(fault=COMMIT)
+        other = self.start_worker()
+        other_pid = other.child
+        os.kill(other_pid, signal.SIGSTOP)
+        handle = marks.start("w")
+        wait_until_frozen(victim.child)
+
+        frozen_at = time.monotonic()
+        os.kill(other_pid, signal.SIGCONT)
+        self.assertEqual(["w-1", "w-2", "w-3"], handle.result(timeout=60))
+
+        self.assertLess(time.monotonic() - frozen_at, 2 * SHORT_LEASE["LEASE_SECONDS"])
+        self.assert_made_once("w-1", "w-2", "w-3")
+
+    @skipIf(is_postgresql(), "PostgreSQL ends the transaction of a frozen worker by itself")
+    def test_together_with_its_supervisor_holds_sqlite_up_until_it_is_killed(self):
+        """Nobody can write beside a frozen writer; nothing is lost, and all goes on when it ends."""
+        victim = self.start_victim()
+        handle = held_in_atomic.start("w")
+        self.wait_for_flag("in-w")
+        victim.freeze()
+        launched = self.launch_worker()
+        wait_until(lambda: Workflow.objects.orphaned().count() == 1, "the lease of the frozen worker has passed")
+
+        victim.kill_all()
+        self.let_go_on("w", call=2)
+
+        self.assertEqual(["w-before", "w", "w-next"], handle.result(timeout=60))
+        self.assert_made_once("w-before", "w")
+        self.assert_reached_only_by(launched.child, "in-w-next")
+
+
+@skipUnless(is_postgresql(), "needs a lock on one row")
+class AWorkerWhoseHeartbeatIsBlocked(FrozenTestCase):
+    def test_stops_by_its_own_clock(self):
+        """B7: it starts no further step after its lease, though it cannot learn that others have taken over."""
+        victim = self.start_worker()
+        pid = victim.child
+        handle = held_in_plain.start("w")
+        self.wait_for_flag("in-w")
+        other = self.start_worker()
+        self.let_go_on("w", call=2)
+
+        with transaction.atomic():
+            Worker.objects.select_for_update().get(pid=pid)
+            handle.refresh()
+            wait_until(lambda: flags.times("in-w-next") == 1, "another worker has gone on")
+            self.let_go_on("w", call=1)
+            wait_until(lambda: victim.has_said(f"{handle.id}: let go"), "the blocked worker has let go")
+
+        self.assertEqual(["w-before", "w", "w-next"], handle.result(timeout=60))
+        self.assert_reached_only_by(other.child, "in-w-next")

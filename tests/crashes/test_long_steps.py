@@ -1,0 +1,47 @@
+"""Steps that take longer than the lease: the heartbeat keeps it, and nobody else begins the same work."""
+
+from __future__ import annotations
+
+from tests.crashes.harness import CrashTestCase
+from tests.sample import flags
+from tests.sample.crashing import burns, takes_long, takes_long_atomically
+
+SETTINGS = {"LEASE_SECONDS": 1, "HEARTBEAT_SECONDS": 0.25, "POLL_SECONDS": 0.1}
+SECONDS = 4.0
+
+
+class AStepLongerThanTheLease(CrashTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.start_worker(settings=SETTINGS)
+        self.start_worker(settings=SETTINGS)
+
+    def assert_ran_once(self, *handles) -> None:
+        for handle in handles:
+            handle.result(timeout=60)
+            self.assertEqual(1, handle.refresh().workflow.attempt)
+
+    def test_that_sleeps_is_run_once(self):
+        """B6: several plain steps of four leases, beside an idle neighbour that would take over at once."""
+        handles = [takes_long.start(f"w{number}", SECONDS) for number in range(4)]
+
+        self.assert_ran_once(*handles)
+
+        self.assertEqual([1] * 4, [flags.times(f"in-w{number}") for number in range(4)])
+
+    def test_that_burns_the_processor_is_run_once(self):
+        """B6: the heartbeat gets its turn beside threads that use all the time they can get."""
+        handles = [burns.start(f"w{number}", SECONDS) for number in range(4)]
+
+        self.assert_ran_once(*handles)
+
+        self.assertEqual([1] * 4, [flags.times(f"in-w{number}") for number in range(4)])
+
+    def test_that_is_atomic_is_run_once(self):
+        """B6: no heartbeat can be written beside it on SQLite; its own transaction extends the lease."""
+        handle = takes_long_atomically.start("w", SECONDS)
+
+        self.assert_ran_once(handle)
+
+        self.assert_made_once("w")
+        self.assertEqual(1, flags.times("in-w-next"))

@@ -1,0 +1,8 @@
+"""
+The long form of the crash tests: `make stress`.
+
+load     starts workflows all the time, cancels some, and remembers what it was told
+chaos    kills, freezes and cuts off whoever runs them
+verdict  looks for lost, doubled and changed work when it is quiet again
+battle   the three together, on one database
+"""
