@@ -1,0 +1,109 @@
+"""
+The dbos side: the workflows of workflows.py once more, and its processes.
+
+Its best fair configuration: on SQLite the same pragmas as Django's side; while something else is measured it listens to
+no queue; a worker limits itself by the size of its thread pool and not by worker_concurrency, because with that it
+would take 8 workflows in each polling interval of a second.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import sqlalchemy
+from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, Queue
+
+from benchmarks import laps
+from benchmarks.child import url_of_this_run
+from benchmarks.measurement import THREADS
+from benchmarks.places import is_sqlite, sqlite_pragmas
+
+QUEUE = "bench"
+VERSION = "bench"
+
+
+@DBOS.step()
+def add_one(number: int) -> int:
+    return number + 1
+
+
+@DBOS.step()
+def note_moment() -> float:
+    return time.clock_gettime(time.CLOCK_MONOTONIC)
+
+
+@DBOS.workflow()
+def sequence(count: int) -> float:
+    return laps.rate(add_one, count)
+
+
+@DBOS.workflow()
+def one_step(number: int) -> int:
+    return add_one(number)
+
+
+@DBOS.workflow()
+def moment_of_body() -> float:
+    return note_moment()
+
+
+@contextmanager
+def launched(queues: Sequence[str] = ()) -> Iterator[None]:
+    """Run dbos in this process, listening to these queues."""
+    prepare_sqlite()
+    config: DBOSConfig = {
+        "name": "bench",
+        "system_database_url": url_of_this_run(),
+        "application_version": VERSION,
+        "max_executor_threads": THREADS,
+    }
+    DBOS(config=config)
+    DBOS.listen_queues(queues)
+    logging.getLogger("dbos").setLevel(logging.WARNING)
+    DBOS.launch()
+    try:
+        yield
+    finally:
+        DBOS.destroy()
+
+
+def prepare_sqlite() -> None:
+    """Give every connection of SQLAlchemy the pragmas that Django's have."""
+    if is_sqlite(url_of_this_run()):
+        sqlalchemy.event.listen(sqlalchemy.Engine, "connect", _set_pragmas)
+
+
+def _set_pragmas(connection: sqlalchemy.engine.interfaces.DBAPIConnection, _record: object) -> None:
+    connection.cursor().executescript(sqlite_pragmas())
+
+
+def register_queue() -> Queue:
+    return DBOS.register_queue(QUEUE)
+
+
+def client() -> DBOSClient:
+    """Return what starts workflows where dbos itself does not run."""
+    prepare_sqlite()
+    return DBOSClient(system_database_url=url_of_this_run())
+
+
+def options_for(workflow: str) -> EnqueueOptions:
+    return {"workflow_name": workflow, "queue_name": QUEUE, "app_version": VERSION}
+
+
+def work() -> None:
+    """Be a worker until stdin ends."""
+    with launched([QUEUE]):
+        print("ready", flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    # The workflows must be those of benchmarks.dbos_side, not of __main__: names are what both processes share.
+    from benchmarks import dbos_side  # noqa: PLW0406 - see above
+
+    dbos_side.work()

@@ -1,0 +1,69 @@
+"""Worker processes of both sides, as their users start them, and what they cost."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measurement import THREADS
+
+_LIMIT_SECONDS = 600.0
+
+
+@contextmanager
+def durable_worker() -> Iterator[int]:
+    """Run `manage.py worker`, and yield its process number."""
+    with _running(["-m", "django", "worker", "--threads", str(THREADS), "--no-reload"]) as process:
+        yield process.pid
+
+
+@contextmanager
+def dbos_worker() -> Iterator[int]:
+    """Run a worker of dbos, ready to claim, and yield its process number."""
+    with _running(["-m", "benchmarks.dbos_side"]) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process.pid
+
+
+@contextmanager
+def _running(arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        # Logs are written as by default, to where they cost what a terminal or a collector would not.
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def wait_until(condition: Callable[[], Any], every: float = 0.1) -> None:
+    end = time.monotonic() + _LIMIT_SECONDS
+    while not condition():
+        if time.monotonic() > end:
+            message = f"Nothing came of it within {_LIMIT_SECONDS:g} s."
+            raise TimeoutError(message)
+        time.sleep(every)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time of a process and its children so far (Linux)."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return _own_cpu_seconds(pid) + sum(cpu_seconds(int(child)) for child in children)
+
+
+def _own_cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
