@@ -76,9 +76,10 @@ def _place(database: str) -> Iterator[Place]:
 
 
 def _print(results: list[Result], options: argparse.Namespace, load_before: str) -> None:
+    versions = list(dict.fromkeys(result.version for result in results))
     size = "quick run" if options.quick else "full run"
     print(f"# Benchmarks: {size}, medians of {options.rounds} interleaved rounds\n")
-    print("\n".join(f"- {fact}" for fact in machine.facts()))
+    print("\n".join(f"- {fact}" for fact in machine.facts(versions)))
     print(f"- load average before {load_before}, after {machine.load()}\n")
     print(report.table(results))
     print(f"\n## All rounds\n\n{report.spread(results)}")

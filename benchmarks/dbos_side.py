@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import sqlalchemy
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, Queue
@@ -20,7 +21,7 @@ from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, Queue
 from benchmarks import laps
 from benchmarks.child import url_of_this_run
 from benchmarks.measurement import THREADS
-from benchmarks.places import is_sqlite, sqlite_pragmas
+from benchmarks.places import driver, is_sqlite, sqlite_pragmas
 
 QUEUE = "bench"
 VERSION = "bench"
@@ -95,6 +96,26 @@ def options_for(workflow: str) -> EnqueueOptions:
     return {"workflow_name": workflow, "queue_name": QUEUE, "app_version": VERSION}
 
 
+def has_workflows(*states: str) -> bool:
+    names = ", ".join(f"'{state}'" for state in states)
+    return bool(_ask(f"SELECT 1 FROM {_schema()}workflow_status WHERE status IN ({names}) LIMIT 1"))
+
+
+def last_step_ended_at() -> float:
+    """Return the moment in seconds, by the clock of Python as dbos notes it."""
+    ((milliseconds,),) = _ask(f"SELECT max(completed_at_epoch_ms) FROM {_schema()}operation_outputs")
+    return float(milliseconds) / 1000
+
+
+def _ask(question: str) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = driver(url_of_this_run()).execute(question).fetchall()
+    return rows
+
+
+def _schema() -> str:
+    return "" if is_sqlite(url_of_this_run()) else "dbos."
+
+
 def work() -> None:
     """Be a worker until stdin ends."""
     with launched([QUEUE]):
@@ -103,7 +124,4 @@ def work() -> None:
 
 
 if __name__ == "__main__":
-    # The workflows must be those of benchmarks.dbos_side, not of __main__: names are what both processes share.
-    from benchmarks import dbos_side  # noqa: PLW0406 - see above
-
-    dbos_side.work()
+    work()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import sqlite3
 import tempfile
 import time
 from importlib.metadata import PackageNotFoundError, version
@@ -14,12 +13,12 @@ from statistics import median
 from benchmarks.places import sqlite_pragmas
 
 
-def facts() -> list[str]:
-    """Return one line for each fact."""
+def facts(databases: list[str]) -> list[str]:
+    """Return one line for each fact; `databases` are those of the runs, with their versions."""
     return [
         f"{os.cpu_count()} cores, {_processor()}, {platform.system()} {platform.release()}",
         f"fdatasync of an appended 8 KiB block: {_sync_milliseconds():.2f} ms (median of 200)",
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
+        f"{', '.join(databases)}, Python {platform.python_version()}, "
         + ", ".join(f"{name} {_version(name)}" for name in ("django", "psycopg", "dbos", "sqlalchemy")),
         f"PostgreSQL: defaults, fsync on, through a Unix socket; SQLite, on every side: {sqlite_pragmas()}",
     ]

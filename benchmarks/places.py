@@ -6,8 +6,10 @@ DURABLE_BENCH_SYNCHRONOUS  SQLite's setting on every side: NORMAL, as the docume
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +25,10 @@ class Place(Protocol):
     """One kind of database."""
 
     kind: str
+
+    @property
+    def version(self) -> str:
+        """The version of the database."""
 
     def kept(self, name: str, fill: Fill) -> str:
         """Return the URL of the database with this name, made and filled on the first call."""
@@ -43,6 +49,10 @@ class PostgresPlace:
         self.server = server
         self._names: set[str] = set()
         self._copies = 0
+
+    @property
+    def version(self) -> str:
+        return f"PostgreSQL {driver(self.server.url).execute('SHOW server_version').fetchone()[0]}"
 
     def kept(self, name: str, fill: Fill) -> str:
         if name not in self._names:
@@ -67,11 +77,8 @@ class PostgresPlace:
         return self.server.url.replace("@/postgres?", f"@/{name}?")
 
     def _run(self, *statements: str) -> None:
-        import psycopg
-
-        with psycopg.connect(self.server.url, autocommit=True) as connection:
-            for statement in statements:
-                connection.execute(statement.encode())
+        for statement in statements:
+            driver(self.server.url).execute(statement)
 
 
 class SqlitePlace:
@@ -82,6 +89,10 @@ class SqlitePlace:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._copies = 0
+
+    @property
+    def version(self) -> str:
+        return f"SQLite {sqlite3.sqlite_version}"
 
     def kept(self, name: str, fill: Fill) -> str:
         path = self.folder / f"{name}.sqlite3"
@@ -108,6 +119,18 @@ def is_sqlite(url: str) -> bool:
 
 def sqlite_path(url: str) -> Path:
     return Path(url.removeprefix("sqlite:///"))
+
+
+@functools.cache
+def driver(url: str) -> Any:
+    """Return a connection of the bare driver, each of whose statements commits by itself."""
+    if not is_sqlite(url):
+        import psycopg
+
+        return psycopg.connect(url, autocommit=True)
+    connection = sqlite3.connect(sqlite_path(url), isolation_level=None)
+    connection.executescript(sqlite_pragmas())
+    return connection
 
 
 def sqlite_pragmas() -> str:

@@ -34,7 +34,8 @@ def _cells(result: Result, row: Row) -> Iterator[list[str]]:
     figures = [row.title, result.database, *(_figure(result, row, side) for side in _SIDES)]
     if figures[2] == "":
         return
-    for target in row.targets_on(result.database) or [None]:
+    targets: list[Target | None] = [*row.targets_on(result.database)]
+    for target in targets or [None]:
         yield [*figures, *_verdict(result, row, target)]
         figures = ["", result.database, *([""] * len(_SIDES))]
 

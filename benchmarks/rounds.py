@@ -21,6 +21,7 @@ class Result:
 
     measurement: Measurement
     database: str
+    version: str
     rounds: list[Figures]
 
     def median_of(self, side: str, figure: str) -> float | None:
@@ -39,7 +40,7 @@ def is_installed(side: str) -> bool:
 
 def run(measured: Measurement, place: Place, rounds: int, *, is_quick: bool) -> Result:
     """Run all rounds. A side that fails is reported, and missing from that round."""
-    result = Result(measured, place.kind, [])
+    result = Result(measured, place.kind, place.version, [])
     for number in range(rounds):
         figures: Figures = {}
         for side in filter(is_installed, measured.sides):

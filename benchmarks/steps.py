@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from benchmarks import laps
 from benchmarks.child import url_of_this_run
 from benchmarks.measurement import Measurement, Row, Target
-from benchmarks.places import is_sqlite, sqlite_path, sqlite_pragmas
+from benchmarks.places import driver, is_sqlite
 
 MEASUREMENT = Measurement(
     name="steps",
@@ -44,7 +43,8 @@ def dbos(size: int) -> dict[str, float]:
 
 def raw(size: int) -> dict[str, float]:
     """INSERT the same row as a step's by the driver alone; each commits by itself, which spares BEGIN and COMMIT."""
-    execute, mark = _driver()
+    execute = driver(url_of_this_run()).execute
+    mark = "?" if is_sqlite(url_of_this_run()) else "%s"
     columns = _columns(0)
     statement = (
         f"INSERT INTO durable_django_step ({', '.join(columns)}, started_at, finished_at) "
@@ -76,17 +76,3 @@ def _columns(number: int) -> dict[str, Any]:
         "attempt": 1,
         "retries": 0,
     }
-
-
-def _driver() -> tuple[Callable[..., Any], str]:
-    """Return the driver's function that executes a statement, and how it marks a parameter."""
-    url = url_of_this_run()
-    if not is_sqlite(url):
-        import psycopg
-
-        return psycopg.connect(url, autocommit=True).execute, "%s"
-    import sqlite3
-
-    connection = sqlite3.connect(sqlite_path(url), isolation_level=None)
-    connection.executescript(sqlite_pragmas())
-    return connection.execute, "?"

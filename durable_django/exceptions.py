@@ -197,10 +197,10 @@ class StepAborted(StepError):
 
 
 class BrokenTransaction(StepError, TransactionManagementError):
-    """The body of an atomic step left its transaction in a state that cannot be committed as one piece."""
+    """A body left its transaction in a state that cannot be committed as one piece. `kind` says whose body."""
 
     template = (
-        "Atomic step {step!r} {what}, so its writes and its checkpoint cannot be committed together; everything "
+        "{kind} {step!r} {what}, so its writes and its checkpoint cannot be committed together; everything "
         "was rolled back. {advice}"
     )
 

@@ -134,6 +134,8 @@ class SuiteRunner(DiscoverRunner):
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
             (count,) = cursor.fetchone()
+        # Django closes the wrapper that it knows from the beginning; a test may have made the engine drop that one.
+        connection.close()
         if count:
             self.log(f"Tests left {count} database sessions open. Close connections in the thread that opened them.")
 

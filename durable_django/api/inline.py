@@ -36,7 +36,13 @@ def call(registered: Registered, args: tuple[Any, ...], kwargs: dict[str, Any], 
         started = starting.start(registered, args, kwargs, options, worker=owner.worker_id if is_now else "")
         if started.is_new and is_now:
             attempts.attempt(Workflow.objects.using(alias).get(pk=started.id), owner, alias)
-        return _result(WorkflowHandle[Any](started.id), owner, alias)
+    handle = WorkflowHandle[Any](started.id)
+    while not handle.refresh().workflow.is_finished:
+        # Anew after each lost lease: nothing may be claimed under an id that others take for dead.
+        with _ownership(registered, alias) as owner:
+            Workflow.objects.using(alias).filter(pk=handle.id).recover(is_immediate=True)
+            _run_until_finished(handle, owner, alias)
+    return handles.outcome_of(handle.workflow)
 
 
 @contextmanager
@@ -57,9 +63,10 @@ def _ownership(registered: Registered, alias: str) -> Iterator[Ownership]:
         yield owner
 
 
-def _result(handle: WorkflowHandle[Any], owner: Ownership, alias: str) -> Any:
+def _run_until_finished(handle: WorkflowHandle[Any], owner: Ownership, alias: str) -> None:
+    """Claim and run it whenever it is due and nobody has it, until it has ended or the owner's lease has."""
     pause = _SHORTEST_PAUSE_SECONDS
-    while not handle.refresh().workflow.is_finished:
+    while not handle.refresh().workflow.is_finished and not owner.has_passed():
         for workflow in Workflow.objects.using(alias).claim_one(handle.id, owner.worker_id):
             attempts.attempt(workflow, owner, alias)
             pause = _SHORTEST_PAUSE_SECONDS
@@ -68,4 +75,3 @@ def _result(handle: WorkflowHandle[Any], owner: Ownership, alias: str) -> Any:
             handles.require_may_wait(f"A call of workflow {handle.workflow.name!r} ({handle.id})")
             time.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
-    return handles.outcome_of(handle.workflow)

@@ -77,8 +77,8 @@ def present(alias: str) -> Iterator[Ownership]:
     presence = _enter(alias)
     try:
         yield presence.owner
-    except (DatabaseError, InterfaceError):
-        # What it inserted or claimed in vain may have been committed all the same.
+    except BaseException:
+        # What it inserted or claimed in vain may have been committed all the same; Ctrl-C comes at any moment.
         presence.owner.has_strays.set()
         raise
     finally:

@@ -44,6 +44,24 @@ def process_started_at(pid: int) -> str:
     return "" if not fields or fields[0] in {"Z", "X"} else fields[19]
 
 
+def is_gone(pid: int, started_at: str) -> bool:
+    """
+    Whether the process that began at that moment no longer lives.
+
+    What cannot be seen is not gone: /proc may hide other users' processes (hidepid).
+    """
+    seen = process_started_at(pid)
+    if seen:
+        return seen != started_at
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return _stat(pid)[:1] in (["Z"], ["X"])
+
+
 def is_stopped(pid: int) -> bool:
     """Whether a process was stopped by a signal (SIGSTOP, SIGTSTP) and not continued; False if it cannot be seen."""
     return _stat(pid)[:1] == ["T"]

@@ -7,23 +7,25 @@ Whatever the body does to its transaction, the outcome is one of two: both are c
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from typing import Any
 
 from django.db import DatabaseError, Error, InterfaceError, connections, transaction
 
 from durable_django import signals
 from durable_django.base import clock, payloads
-from durable_django.engine import checkpoints, faults
+from durable_django.base.interrupts import EngineFailed
+from durable_django.engine import checkpoints, faults, transactions
 from durable_django.engine.calls import Call
 from durable_django.engine.checkpoints import Refused, Taken
 from durable_django.engine.faults import Fault
 from durable_django.exceptions import BrokenTransaction
 from durable_django.models.step import Recorded, Step
-from durable_django.models.turns import turn
 from durable_django.models.worker import Worker
 
 #: How often the database may choose a body as its victim before that is the step's own error.
 MOST_RERUNS = 10
+_BROKEN_CONSTRAINT = {Fault.CONSTRAINT, Fault.TAKEN, Fault.REFUSED}
 _COMMENTS = r"(?:\s|--[^\n]*\n|/\*(?:[^*]|\*(?!/))*\*/)*"
 _ENDS_TRANSACTION = re.compile(
     _COMMENTS + r"(COMMIT|END|ABORT|ROLLBACK(?!\s+(?:WORK\s+|TRANSACTION\s+)?TO\b)"
@@ -44,6 +46,10 @@ class Unverified(Exception):
     """COMMIT got no verdict: only the checkpoint itself can tell."""
 
 
+class EngineTrouble(Exception):
+    """The engine's own statement failed inside the transaction; its cause says how."""
+
+
 class Guard:
     """
     Watches the statements of an atomic body.
@@ -58,6 +64,7 @@ class Guard:
         self.fault: BrokenTransaction | None = None
         self.savepoint = transaction.savepoint(using=call.run.alias)
         self.depth = len(self.connection.savepoint_ids)
+        self.blocks = len(self.connection.atomic_blocks)
 
     def __call__(self, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001
         if isinstance(sql, str) and (ending := _ENDS_TRANSACTION.match(sql)):
@@ -76,8 +83,7 @@ class Guard:
 
         The savepoint from before the body is gone if the body committed behind Django's back.
         """
-        if self.fault is not None:
-            raise self.fault
+        self.require_whole()
         if self.connection.needs_rollback:
             raise self._broken(
                 "swallowed a database error or called set_rollback(True)",
@@ -90,6 +96,16 @@ class Guard:
                 raise
             raise self._broken("ended its transaction by hand", "Let the step end its transaction.") from error
 
+    def require_whole(self) -> None:
+        """Raise BrokenTransaction if the body, however it ended, left a block open or ended its transaction."""
+        if transactions.unwind(self.connection, self.blocks, self.depth):
+            self.connection.needs_rollback = True
+            raise self._broken("left a block of transaction.atomic() open", "Use it in a with statement.")
+        if self.fault is not None:
+            raise self.fault
+        if transactions.is_ended_by_hand(self.connection):
+            raise self._broken("ended its transaction by hand", "Let the step end its transaction.")
+
     def _swallowed(self, error: Exception) -> BrokenTransaction:
         broken = self._broken(
             f"swallowed a database error ({error})".replace("\n", " "),
@@ -99,7 +115,7 @@ class Guard:
         return broken
 
     def _broken(self, what: str, advice: str) -> BrokenTransaction:
-        return BrokenTransaction(step=self.call.spec.name, what=what, advice=advice)
+        return BrokenTransaction(kind="Atomic step", step=self.call.spec.name, what=what, advice=advice)
 
 
 def run_atomic(call: Call) -> Any:
@@ -116,14 +132,18 @@ def run_atomic(call: Call) -> Any:
             return _once(call)
         except Unverified as trouble:
             found = call.run.guard(_find, call)
-            if found is not None:
-                _send_hook_failed(call, trouble.__cause__)
-                checkpoints.send_recorded(call.entry(output=found.output, error=found.error))
-                return checkpoints.answer(found, call.run)
             error: BaseException = trouble.__cause__ or trouble
+            if found is not None:
+                _send_hook_failed(call, error)
+                checkpoints.send_recorded(call.entry(output=found.output, error=found.error))
+                return _answer(call, found)
+            if isinstance(error, Exception) and faults.classify(error) in _BROKEN_CONSTRAINT:
+                raise Failed(error) from error
         except Taken:
-            found = call.run.guard(checkpoints.adopt_when_answered, call.entry())
-            return checkpoints.answer(found, call.run)
+            return _answer(call, call.run.guard(checkpoints.adopt_when_answered, call.entry()))
+        except EngineTrouble as trouble:
+            call.run.guard(_wait_out, call, trouble.__cause__ or trouble)
+            continue
         except Refused:
             call.run.guard(_explain_refusal, call)
         except (DatabaseError, InterfaceError) as passing:
@@ -134,9 +154,22 @@ def run_atomic(call: Call) -> Any:
         rerun_later(call, error, reruns)
 
 
+def _answer(call: Call, found: Recorded) -> Any:
+    """Answer from a checkpoint that got there first, unless this thread is too late to go on with anything."""
+    call.run.guard(call.require_in_time)
+    return checkpoints.answer(found, call.run)
+
+
+def _wait_out(call: Call, error: BaseException) -> None:
+    """Wait before the transaction is run again for the engine's sake: as often as the lease stands, uncounted."""
+    if faults.classify(error) in {Fault.PERMANENT, *_BROKEN_CONSTRAINT}:
+        raise EngineFailed(error) from error
+    rerun_later(call, error, 1)
+
+
 def _send_hook_failed(call: Call, error: BaseException | None) -> None:
     """Tell of an error that came after the commit, from a hook: the step stands, the hook's work does not."""
-    if error is not None and not isinstance(error, Error):
+    if error is not None and faults.classify(error) is not Fault.LOST:
         signals.step_hook_failed.send_robust(
             sender=call.run.workflow.name,
             workflow_id=call.run.workflow.pk,
@@ -151,38 +184,51 @@ def _once(call: Call) -> Any:
     alias, owner = call.run.alias, call.run.owner
     is_complete = False
     try:
-        with owner.hold(), turn(alias):
+        with ExitStack() as held:
             with transaction.atomic(using=alias, durable=True):
+                _hold_lease(call, held)
                 guard = Guard(call)
                 value = _body(call, guard)
                 text, value = _encode(call, value)
                 entry = call.entry(output=text)
-                extended_at = _extend_held_lease(call)
-                checkpoints.write(entry)
+                extended_at = _write(call, entry)
                 is_complete = True
             if extended_at is not None:
                 owner.extend_from(extended_at)
-    except (Error, Refused, Taken, Failed) as error:
-        if is_complete:
-            _judge_commit(error)
+    except (Error, Refused, Taken, Failed, EngineTrouble) as error:
+        if is_complete and faults.classify(error) is not Fault.ROLLED_BACK:
+            raise Unverified from error
         raise
     except Exception as error:
         # The commit stands or falls without the receivers of on_commit(); one of them raised this.
         raise Unverified from error
     checkpoints.send_recorded(entry)
+    call.run.guard(call.require_in_time)
     return value
 
 
 def _body(call: Call, guard: Guard) -> Any:
     try:
-        with connections[call.run.alias].execute_wrapper(guard), call.run.owner.sessions.open(call.run.alias):
-            value = call.body()
+        with connections[call.run.alias].execute_wrapper(guard):
+            value = _call_whole(call, guard)
         guard.verify()
     except Exception as error:
         if faults.is_passing(error):
             raise
         raise Failed(error) from error
     return value
+
+
+def _call_whole(call: Call, guard: Guard) -> Any:
+    """Call the body. An error of it gives way to the one that its transaction is no longer whole."""
+    try:
+        return call.body()
+    except Exception:
+        guard.require_whole()
+        raise
+    except BaseException:
+        transactions.unwind(guard.connection, guard.blocks, guard.depth)
+        raise
 
 
 def _encode(call: Call, value: Any) -> tuple[str, Any]:
@@ -194,13 +240,21 @@ def _encode(call: Call, value: Any) -> tuple[str, Any]:
         raise Failed(error) from error
 
 
-def _judge_commit(error: Exception) -> None:
-    """Turn an error of COMMIT into Failed (a user's constraint), itself (a victim, run again) or Unverified."""
-    fault = faults.classify(error)
-    if fault in {Fault.CONSTRAINT, Fault.TAKEN, Fault.REFUSED}:
-        raise Failed(error) from error
-    if fault is not Fault.ROLLED_BACK:
-        raise Unverified from error
+def _hold_lease(call: Call, held: ExitStack) -> None:
+    """On SQLite keep the lease from here until after the commit; while BEGIN waited, others may have taken over."""
+    if connections[call.run.alias].vendor == "sqlite":
+        call.run.guard(call.run.owner.require_lease)
+        held.enter_context(call.run.owner.hold())
+
+
+def _write(call: Call, entry: checkpoints.Entry) -> float | None:
+    """Write the checkpoint, the engine's own part of the transaction: its trouble is not the step's error."""
+    try:
+        extended_at = _extend_held_lease(call)
+        checkpoints.write(entry)
+    except DatabaseError as error:
+        raise EngineTrouble from error
+    return extended_at
 
 
 def _extend_held_lease(call: Call) -> float | None:
@@ -252,4 +306,6 @@ def _explain_refusal(call: Call) -> None:
     if why is not None:
         raise why
     advice = "Do that in a step that is not atomic."
-    raise Failed(BrokenTransaction(step=call.spec.name, what="changed its own workflow", advice=advice))
+    raise Failed(
+        BrokenTransaction(kind="Atomic step", step=call.spec.name, what="changed its own workflow", advice=advice)
+    )

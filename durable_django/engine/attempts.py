@@ -27,10 +27,10 @@ from durable_django.base.interrupts import (
     Suspended,
 )
 from durable_django.base.registry import Registered
-from durable_django.engine import context, faults, wakeups
+from durable_django.engine import context, faults, transactions, wakeups
 from durable_django.engine.context import Run
 from durable_django.engine.ownership import Ownership
-from durable_django.exceptions import PayloadError, UnknownWorkflow, WorkflowFailed
+from durable_django.exceptions import BrokenTransaction, PayloadError, UnknownWorkflow, WorkflowFailed
 from durable_django.models.step import Step
 from durable_django.models.workflow import Workflow
 
@@ -45,10 +45,9 @@ def attempt(workflow: Workflow, owner: Ownership, alias: str) -> None:
     owner.held.add(workflow.pk)
     _send(signals.workflow_started, run)
     try:
-        with context.running(run):
+        with context.running(run), owner.sessions.open(alias):
             settlement = _execute(run)
-        _end_manual_transaction(run)
-        settlement()
+        _settlement_after(run, settlement)()
     except Crashed:
         raise
     except Interrupt as interrupt:
@@ -57,15 +56,15 @@ def attempt(workflow: Workflow, owner: Ownership, alias: str) -> None:
         owner.held.discard(workflow.pk)
 
 
-def _execute(run: Run) -> Callable[[], None]:
+def _execute(run: Run) -> partial[None]:
     """Call the workflow's function. Return how to settle what came of it, or raise an Interrupt."""
     registered, args, kwargs = run.guard(_prepare, run)
     try:
         value = registered.func(*args, **kwargs)
     except Interrupt:
         raise
-    except KeyboardInterrupt:
-        _end_interrupted(run, Released())
+    except KeyboardInterrupt as error:
+        _give_back(run, error)
         raise
     except Exception as error:  # noqa: BLE001 - whatever user code raises is the outcome
         _require_not_swallowed(run)
@@ -81,10 +80,28 @@ def _execute(run: Run) -> Callable[[], None]:
     return partial(_settle_value, run, registered, value)
 
 
-def _end_manual_transaction(run: Run) -> None:
-    """Roll back what the body left open by set_autocommit(False): the outcome must not depend on its commit."""
-    if run.has_manual_transaction():
-        connections[run.alias].close()
+def _give_back(run: Run, error: KeyboardInterrupt) -> None:
+    """Give a workflow back as after a lost worker: code that raises this each time must not end worker after worker."""
+    transactions.close_left_open(run.alias, run.depth)
+    try:
+        if _write(run, "give a workflow back", lambda: run.workflow.step_back(least_seconds=0)):
+            wakeups.ring(run.alias)
+    except (Error, Interrupt):
+        run.owner.has_strays.set()
+    _send(signals.workflow_let_go, run, reason=f"its code raised {type(error).__name__}")
+
+
+def _settlement_after(run: Run, settlement: partial[None]) -> partial[None]:
+    """Return the settlement, or a failure if the workflow has returned from a transaction of its own still open."""
+    if not transactions.close_left_open(run.alias, run.depth) or settlement.func is not _settle_value:
+        return settlement
+    error = BrokenTransaction(
+        kind="Workflow",
+        step=run.workflow.name,
+        what="left a transaction of its own open",
+        advice="End it, or use `with transaction.atomic()` in a step.",
+    )
+    return partial(_settle_error, run, registry.workflows.get(run.workflow.name), error)
 
 
 def _require_not_swallowed(run: Run) -> None:
@@ -168,7 +185,7 @@ def _write(run: Run, what: str, write: Callable[[], bool]) -> bool:
 
 
 def _end_interrupted(run: Run, interrupt: Interrupt) -> None:
-    _end_manual_transaction(run)
+    transactions.close_left_open(run.alias, run.depth)
     try:
         _ENDINGS[type(interrupt)](run, interrupt)
     except (Error, Interrupt) as error:

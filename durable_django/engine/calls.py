@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from durable_django.base import clock
-from durable_django.base.interrupts import Interrupt
+from durable_django.base.interrupts import Interrupt, LeaseLost
 from durable_django.base.retries import Retry
 from durable_django.engine import context
 from durable_django.engine.checkpoints import Entry
@@ -77,6 +77,11 @@ class Call:
         if self.spec.timeout_seconds is not None and self.seconds > self.spec.timeout_seconds:
             raise self.timeout()
         return value
+
+    def require_in_time(self) -> None:
+        """Raise LeaseLost in a thread whose timeout the heartbeat has recorded: the workflow goes on elsewhere."""
+        if self.is_timed_out:
+            raise LeaseLost
 
     def timeout(self) -> StepTimeout:
         """Return the error of a body that takes too long."""

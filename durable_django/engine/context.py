@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from asgiref.sync import AsyncToSync
 from django.contrib.auth import get_user_model
-from django.db import connections, router
+from django.db import router
 
 from durable_django.base.interrupts import Interrupt
+from durable_django.engine import transactions
 from durable_django.engine.ownership import Ownership
 from durable_django.exceptions import InsideTransaction, OutsideWorkflow
 from durable_django.models.step import Recorded
@@ -41,6 +43,7 @@ class Run:
     step_error: Exception | None = None
     depth: int = 0
     thread: int = field(default_factory=threading.get_ident)
+    executor: object = field(default_factory=lambda: _executor())  # noqa: PLW0108 - defined below
 
     def next_position(self) -> int:
         """Give out the next position: at the call, hence the same at every replay."""
@@ -57,18 +60,19 @@ class Run:
                 where=f"in the thread that runs workflow {self.workflow.pk!r}",
                 advice="Steps of one workflow are numbered in the order of their calls, which threads do not keep.",
             )
-        if len(connections[self.alias].atomic_blocks) > self.depth or self.has_manual_transaction():
+        if _executor() is not self.executor:
+            raise OutsideWorkflow(
+                operation=operation,
+                where=f"in the code of workflow {self.workflow.pk!r} itself",
+                advice="Tasks wake in an order that a replay need not repeat. Put async_to_sync() into one step.",
+            )
+        if transactions.is_left_open(self.alias, self.depth):
             raise InsideTransaction(
                 operation=operation,
                 reason="a rollback of the workflow's own block would undo the checkpoint but not the effect.",
                 advice="Move the block into the step, or make the step atomic: @step(atomic=True).",
             )
         self.guard(self.owner.require_going_on)
-
-    def has_manual_transaction(self) -> bool:
-        """Whether the workflow's own code has called set_autocommit(False) and has not undone it."""
-        connection = connections[self.alias]
-        return connection.connection is not None and not (connection.autocommit or connection.in_atomic_block)
 
     def guard(self, act: Any, *args: Any) -> Any:
         """Call something and remember the interrupt it raises, so that the unwinding code cannot go on past it."""
@@ -111,6 +115,11 @@ class WorkflowInfo:
         if not self.started_by:
             return None
         return get_user_model()._default_manager.filter(pk=self.started_by).first()
+
+
+def _executor() -> object:
+    """Return what tells code inside async_to_sync() from code outside of it, None outside."""
+    return getattr(AsyncToSync.executors, "current", None)
 
 
 _run: ContextVar[Run | None] = ContextVar("durable_django_run", default=None)

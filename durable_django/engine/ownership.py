@@ -30,6 +30,7 @@ class StepTimeouts:
 
     def __init__(self) -> None:
         self._ends: dict[int, tuple[float, Any]] = {}
+        self._late: set[int] = set()
         self.changed = threading.Event()
 
     @contextmanager
@@ -44,6 +45,7 @@ class StepTimeouts:
             yield
         finally:
             self._ends.pop(id(call), None)
+            self._late.discard(id(call))
 
     def seconds_until_next(self) -> float | None:
         """Return the time until the next timeout, or None if nothing is watched."""
@@ -58,6 +60,15 @@ class StepTimeouts:
     def forget(self, call: TimedCall) -> None:
         """Watch a call no longer: its timeout is recorded, or came too late."""
         self._ends.pop(id(call), None)
+
+    def note_late(self, call: TimedCall) -> None:
+        """Remember a call that still holds its thread after its timeout was recorded."""
+        self._late.add(id(call))
+
+    @property
+    def late(self) -> int:
+        """How many threads are held by calls past their timeout."""
+        return len(self._late)
 
 
 class Ownership:
@@ -83,6 +94,7 @@ class Ownership:
         self.timeouts = StepTimeouts()
         self.sessions = OpenSessions()
         self._expires_at = math.inf if math.isinf(lease_seconds) else self.expiry_from(clock.elapsed_seconds())
+        self._is_lost = False
         self._held = 0
         self._lock = threading.Lock()
 
@@ -93,17 +105,21 @@ class Ownership:
     def extend_from(self, asked_at: float) -> None:
         """Extend the lease: the database granted it after it was asked for, hence not later than it says."""
         with self._lock:
-            if self._expires_at != -math.inf:
-                self._expires_at = max(self._expires_at, self.expiry_from(asked_at))
+            self._expires_at = max(self._expires_at, self.expiry_from(asked_at))
 
     def lose(self) -> None:
         """End the lease for good: the row says that it passed, or is gone."""
         with self._lock:
-            self._expires_at = -math.inf
+            self._is_lost = True
 
     def has_passed(self) -> bool:
         """Whether the process may no longer act for its workflows."""
-        return clock.elapsed_seconds() >= self._expires_at and not self._held
+        return self._is_lost or (clock.elapsed_seconds() >= self._expires_at and not self._held)
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether a write transaction of this process is open on SQLite: nobody else can write meanwhile."""
+        return self._held > 0
 
     def require_lease(self) -> None:
         """Raise LeaseLost if the lease has passed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from durable_django import signals
 from durable_django.base import payloads
@@ -12,7 +12,7 @@ from durable_django.base.interrupts import LeaseLost, Suspended
 from durable_django.engine import checkpoints, faults
 from durable_django.engine.calls import Call
 from durable_django.engine.checkpoints import Entry, Refused, Taken
-from durable_django.exceptions import PayloadError, RetriesExhausted
+from durable_django.exceptions import BrokenTransaction, PayloadError, RetriesExhausted
 from durable_django.models.step import Step
 
 #: A shorter pause between two retries may hold the thread; a longer one suspends the workflow.
@@ -23,9 +23,10 @@ def delay_after(call: Call, error: Exception) -> float | None:
     """
     Return the seconds until the step is called again after this failure, or None if it was the last.
 
-    A result that cannot be stored is not worth a retry: it would only repeat the effects of the body.
+    A result that cannot be stored is not worth a retry, nor is a broken transaction: both would only repeat the effects
+    of the body.
     """
-    if call.spec.retry is None or isinstance(error, PayloadError):
+    if call.spec.retry is None or isinstance(error, PayloadError | BrokenTransaction):
         return None
     return call.spec.retry.delay_after(call.retries + 1, error)
 
@@ -105,7 +106,8 @@ def time_out(call: Call) -> bool:
     Record that a step takes too long and put its workflow back, from another thread than the late one's.
 
     Whether it came before the step's own outcome. The late thread's record is refused from then on.
-    Raises DatabaseError or InterfaceError if the database does not answer: ask again, the call stays watched.
+    Raises DatabaseError or InterfaceError if the database does not answer, or somebody holds the row, for which the
+    heartbeat must not wait: ask again, the call stays watched.
     """
     call.is_timed_out = True
     error = call.timeout()
@@ -116,7 +118,7 @@ def time_out(call: Call) -> bool:
         else:
             entry = call.entry(error=payloads.encode_error(error))
             entry.retries += 1
-            _keep_once(entry, delay, lambda: call.run.workflow.release(delay))
+            _keep_once(entry, delay, lambda: call.run.workflow.release(delay), nowait=True)
     except (Refused, Taken):
         call.is_timed_out = False
         return False
@@ -126,7 +128,7 @@ def time_out(call: Call) -> bool:
 def _give_up(entry: Entry) -> None:
     """Record the error as the step's outcome and release the workflow, in one transaction."""
     with transaction.atomic(using=entry.run.alias):
-        if not entry.run.workflow.lock_owned():
+        if not entry.run.workflow.lock_owned(nowait=True):
             raise Refused
         checkpoints.write(entry)
         entry.run.workflow.release()
@@ -142,13 +144,16 @@ def _keep(entry: Entry, delay: float, after: Callable[[], object]) -> None:
         raise _look(entry) from None
 
 
-def _keep_once(entry: Entry, delay: float, after: Callable[[], object]) -> None:
-    """Write both in one transaction. Raises Refused if the fence does not hold."""
+def _keep_once(entry: Entry, delay: float, after: Callable[[], object], *, nowait: bool = False) -> None:
+    """Write both in one transaction. Raises Refused if the fence does not hold, Taken if the step has an outcome."""
     run = entry.run
     with transaction.atomic(using=run.alias):
-        if not run.workflow.lock_owned():
+        if not run.workflow.lock_owned(nowait=nowait):
             raise Refused
-        Step.objects.using(run.alias).set_retrying(entry.values(), delay)
+        try:
+            Step.objects.using(run.alias).set_retrying(entry.values(), delay)
+        except IntegrityError as error:
+            raise Taken from error
         after()
 
 

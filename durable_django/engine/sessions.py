@@ -1,13 +1,14 @@
 """
-Sessions of running atomic steps, kept awake by the heartbeat.
+Sessions of running workflows, kept awake by the heartbeat.
 
 PostgreSQL ends the transaction of a session that is idle in it for a lease (worker/boot.py), so that a frozen worker
-blocks nobody. A healthy body may well compute, or wait for a service, for longer than that: the heartbeat thread, which
-freezes with its process, shows the server that somebody is there.
+blocks nobody. A healthy body may well compute, or wait for a service, for longer than that inside a transaction, the
+engine's or its own: the heartbeat thread, which freezes with its process, shows the server that somebody is there.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,28 +17,29 @@ from django.db import connections
 
 
 class OpenSessions:
-    """The sessions in which atomic bodies of one process run."""
+    """The connections on which workflows of one process run."""
 
     def __init__(self) -> None:
-        self._sessions: dict[int, Any] = {}
+        self._connections: dict[int, Any] = {}
 
     @contextmanager
     def open(self, alias: str) -> Iterator[None]:
-        """Keep this thread's session awake while the block runs."""
-        session = connections[alias].connection if connections[alias].vendor == "postgresql" else None
-        if session is None:
+        """Keep this thread's session awake while the block runs, also one that replaces it meanwhile."""
+        if connections[alias].vendor != "postgresql":
             yield
             return
-        self._sessions[id(session)] = session
+        thread = threading.get_ident()
+        self._connections[thread] = connections[alias]
         try:
             yield
         finally:
-            self._sessions.pop(id(session), None)
+            self._connections.pop(thread, None)
 
     def keep_awake(self) -> None:
-        """Send each session that is idle in its transaction something to do; one that works needs nothing."""
-        for session in list(self._sessions.values()):
-            _stir(session)
+        """Send each session that is idle in a transaction something to do; one that works needs nothing."""
+        for connection in list(self._connections.values()):
+            if connection.connection is not None:
+                _stir(connection.connection)
 
 
 def _stir(session: Any) -> None:
@@ -45,7 +47,7 @@ def _stir(session: Any) -> None:
     if not session.lock.acquire(blocking=False):
         return
     try:
-        if session.info.transaction_status.name == "INTRANS":
+        if not session.closed and session.info.transaction_status.name == "INTRANS":
             session.pgconn.exec_(b"SELECT 1")
     finally:
         session.lock.release()

@@ -11,12 +11,12 @@ from typing import Any
 from django.db import transaction
 
 from durable_django.base import payloads
-from durable_django.base.interrupts import LeaseLost
-from durable_django.engine import atomicity, checkpoints, context, faults, retrying
+from durable_django.engine import atomicity, checkpoints, context, faults, retrying, transactions
 from durable_django.engine.atomicity import MOST_RERUNS, Failed
 from durable_django.engine.calls import Call, StepSpec
+from durable_django.engine.checkpoints import Taken
 from durable_django.engine.context import Run
-from durable_django.exceptions import PayloadError
+from durable_django.exceptions import BrokenTransaction, PayloadError
 
 
 def perform(spec: StepSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -61,7 +61,11 @@ def _until_outcome(call: Call) -> Any:
         delay = retrying.delay_after(call, error)
         if delay is None:
             return _fail(call, error)
-        call.run.guard(retrying.retry_later, call, error, delay)
+        try:
+            call.run.guard(retrying.retry_later, call, error, delay)
+        except Taken:
+            # An outcome got there first: that of a commit which nobody heard of.
+            return checkpoints.answer(call.run.guard(checkpoints.adopt_when_answered, call.entry()), call.run)
 
 
 def _run_plain(call: Call) -> Any:
@@ -87,8 +91,9 @@ def _body(call: Call) -> Any:
     reruns = 0
     while True:
         try:
-            return call.body()
+            value = call.body()
         except Exception as error:
+            _require_closed(call)
             reruns += 1
             if not faults.is_passing(error) or reruns > MOST_RERUNS:
                 raise Failed(error) from error
@@ -96,19 +101,24 @@ def _body(call: Call) -> Any:
             # crash, instead of recording a failure that would set off a refund.
             atomicity.rerun_later(call, error, reruns)
             call.run.guard(call.run.owner.require_going_on)
+        else:
+            _require_closed(call)
+            return value
+
+
+def _require_closed(call: Call) -> None:
+    """Roll back a transaction that the body has left open, which its record must not be written into, and fail it."""
+    if transactions.close_left_open(call.run.alias, call.run.depth):
+        advice = "End it, use `with transaction.atomic()`, or make the step atomic."
+        what = "left a transaction of its own open"
+        raise Failed(BrokenTransaction(kind="Step", step=call.spec.name, what=what, advice=advice))
 
 
 def _record(call: Call, *, output: str | None = None, error: str | None = None, value: Any = None) -> Any:
-    if call.is_timed_out:
-        call.run.guard(_refuse_late)
+    call.run.guard(call.require_in_time)
     adopted = checkpoints.record(call.entry(output=output, error=error))
-    if call.is_timed_out:
-        call.run.guard(_refuse_late)
+    call.run.guard(call.require_in_time)
     return value if adopted is None else checkpoints.answer(adopted, call.run)
-
-
-def _refuse_late() -> None:
-    raise LeaseLost
 
 
 def _fail(call: Call, error: Exception) -> Any:

@@ -40,6 +40,10 @@ def ring(alias: str, delay_seconds: float = 0) -> None:
     """Wake an idle worker once the caller's transaction has committed. A rollback rings nobody."""
     if connections[alias].vendor != "postgresql" or not durable_settings.NOTIFY:
         return
+    connection = connections[alias]
+    if not (connection.in_atomic_block or connection.get_autocommit()):
+        # Without autocommit nobody tells when the caller commits; workers poll.
+        return
     if delay_seconds <= durable_settings.POLL_SECONDS:
         transaction.on_commit(partial(_ring, alias), using=alias, robust=True)
 

@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
-from django.db import models, transaction
+from django.db import DatabaseError, models, transaction
 from django.db.models import Case, F, When
 from django.db.models.functions import Coalesce
 
@@ -33,7 +33,7 @@ _MOST_ASIDE = 1000
 def claim(alias: str, worker_id: str, queue: str, limit: int, names: Collection[str]) -> list[Workflow]:
     """Give the next workflows of a queue to a worker, at most `limit`; put aside those that it does not know."""
     with turn(alias), transaction.atomic(using=alias):
-        found = _read(_runnable(limit), alias, {"queue": queue})
+        found = _read_runnable(alias, queue, limit)
         known = [workflow for workflow in found if workflow.name in names]
         if len(known) < len(found):
             _put_aside(alias, queue, names)
@@ -62,6 +62,29 @@ def _read(statement: Statement, alias: str, values: dict[str, Any]) -> list[Work
     model = _workflows(alias).model
     names = [field.attname for field in model._meta.concrete_fields]
     return [model.from_db(alias, names, row) for row in statement.fetch(alias, values)]
+
+
+def _read_runnable(alias: str, queue: str, limit: int) -> list[Workflow]:
+    try:
+        return _read(_runnable(limit), alias, {"queue": queue})
+    except (DatabaseError, ValueError, TypeError, AttributeError) as error:
+        if isinstance(error, DatabaseError) and getattr(error.__cause__, "sqlstate", None):
+            raise
+        # A row that somebody else wrote holds what cannot be read, an infinite moment for one.
+        return _pause_unreadable(alias, queue, limit)
+
+
+def _pause_unreadable(alias: str, queue: str, limit: int) -> list[Workflow]:
+    """Read one by one; what cannot be read is paused with the reason, so that it stands before nobody."""
+    locked = _workflows(alias).runnable(queue).unsuspected().select_for_update(skip_locked=True, no_key=True)
+    readable = []
+    for key in list(locked.values_list("pk", flat=True)[:limit]):
+        row = _workflows(alias).filter(pk=key)
+        try:
+            readable.append(row.get())
+        except (DatabaseError, ValueError, TypeError, AttributeError) as error:
+            row.update(status=Status.PAUSED, reason=f"its row cannot be read: {error}")
+    return readable
 
 
 @cache

@@ -9,15 +9,27 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django.db import connections
 
+#: Whoever waited so long goes on without a turn: then SQLite itself decides, and gives up at its own timeout.
+_LONGEST_WAIT_SECONDS = 1.0
+
 _locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
-_NO_TURN: AbstractContextManager[Any] = nullcontext()
 
 
-def turn(alias: str) -> AbstractContextManager[Any]:
-    """Return what to hold while writing: a lock on SQLite, nothing elsewhere. A thread may hold it twice."""
-    return _locks[alias] if connections[alias].vendor == "sqlite" else _NO_TURN
+@contextmanager
+def turn(alias: str) -> Iterator[None]:
+    """Hold the turn for one short write on SQLite; elsewhere do nothing. A thread may hold it twice."""
+    if connections[alias].vendor != "sqlite":
+        yield
+        return
+    lock = _locks[alias]
+    has_turn = lock.acquire(timeout=_LONGEST_WAIT_SECONDS)
+    try:
+        yield
+    finally:
+        if has_turn:
+            lock.release()

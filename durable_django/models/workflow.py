@@ -8,7 +8,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from durable_django.base import payloads
 from durable_django.base.clock import Later, MomentField, Now
+from durable_django.exceptions import RecoveriesExhausted
 from durable_django.models.compiled import Slot, Statement, insert_query, slots, update_query
 from durable_django.models.fields import IdField, Literal
 from durable_django.models.recovery import SUSPECT_RECOVERIES, recovery_delay
@@ -195,10 +197,14 @@ class Workflow(models.Model):
         run_after = Later(delay_seconds) if delay_seconds else None
         return bool(self._owned().update(status=Status.QUEUED, worker=None, run_after=run_after, **columns))
 
-    def step_back(self) -> bool:
-        """Release it because the database failed under it: counts and waits as a lost lease does."""
+    def step_back(self, least_seconds: float = 1.0) -> bool:
+        """Release it because something failed under it: counts, and waits, as a lost lease does."""
         recoveries = self.recoveries + 1
-        return self.release(max(1.0, recovery_delay(recoveries)), recoveries=recoveries)
+        if recoveries > self.max_recoveries:
+            self.recoveries = recoveries
+            error = RecoveriesExhausted(workflow_id=self.pk, recoveries=recoveries)
+            return self.exhaust(payloads.encode_error(error))
+        return self.release(max(least_seconds, recovery_delay(recoveries)), recoveries=recoveries)
 
     def exhaust(self, error: str) -> bool:
         """End it because it lost its worker too often; the janitor calls this under the row's lock."""
@@ -214,10 +220,14 @@ class Workflow(models.Model):
         mine = Workflow.objects.using(self._state.db).filter(pk=self.pk, attempt=self.attempt)
         return bool(mine.exclude(status=Status.RUNNING).update(worker=None))
 
-    def lock_owned(self, *, is_running: bool = True) -> bool:
-        """Lock the row until the transaction ends; whether this attempt (still RUNNING, if asked) owns it."""
+    def lock_owned(self, *, is_running: bool = True, nowait: bool = False) -> bool:
+        """
+        Lock the row until the transaction ends; whether this attempt (still RUNNING, if asked) owns it.
+
+        nowait  raise OperationalError (55P03) if somebody holds it, where the database can
+        """
         rows = self._owned() if is_running else self._alone().filter(attempt=self.attempt)
-        return rows.select_for_update(no_key=True).values_list("pk", flat=True).first() is not None
+        return rows.select_for_update(no_key=True, nowait=nowait).values_list("pk", flat=True).first() is not None
 
     def _owned(self) -> WorkflowQuerySet:
         return self._alone().filter(attempt=self.attempt, status=Status.RUNNING)

@@ -17,7 +17,8 @@ from django.db import DatabaseError, InterfaceError, connections
 from durable_django import signals
 from durable_django.base import clock
 from durable_django.conf import durable_settings
-from durable_django.engine import leasing, retrying, wakeups
+from durable_django.engine import faults, leasing, retrying, wakeups
+from durable_django.engine.faults import Fault
 from durable_django.engine.ownership import Ownership
 from durable_django.worker import boot
 
@@ -100,10 +101,19 @@ class Heartbeat:
 
     def _time_out_steps(self) -> None:
         timeouts = self.owner.timeouts
+        if self.owner.is_holding:
+            # On SQLite nobody can write now; the next glance is soon.
+            return
         for call in timeouts.due():
-            has_timed_out = retrying.time_out(call)
+            try:
+                has_timed_out = retrying.time_out(call)
+            except DatabaseError as error:
+                if faults.classify(error) is not Fault.TIMED_OUT:
+                    raise
+                continue
             timeouts.forget(call)
             if has_timed_out:
+                timeouts.note_late(call)
                 self.on_ring()
 
     def _rest(self, error: Exception, failures: int) -> None:

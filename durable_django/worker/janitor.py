@@ -53,7 +53,7 @@ class Janitor:
     def _expire_gone_neighbours(self) -> int:
         """Expire at once the lease of each worker of this machine whose process is gone."""
         self._read_neighbours()
-        gone = [row for row in self._neighbours if hosts.process_started_at(row[1]) != row[2]]
+        gone = [row for row in self._neighbours if hosts.is_gone(row[1], row[2])]
         for worker_id, pid, _started_at in gone:
             if Worker.objects.using(self.alias).filter(pk=worker_id).expire():
                 signals.worker_lost.send_robust(

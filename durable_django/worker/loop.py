@@ -11,7 +11,7 @@ import random
 import threading
 from collections import deque
 
-from django.db import DatabaseError, InterfaceError, connections
+from django.db import connections
 
 from durable_django import signals
 from durable_django.base import clock, registry
@@ -63,7 +63,7 @@ class Loop:
             hygiene.close_old()
             seconds = self._turn()
             self._failures = 0
-        except (DatabaseError, InterfaceError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a row holds must not end the process
             return self._rest(error)
         return seconds
 
@@ -78,6 +78,9 @@ class Loop:
         return free
 
     def _turn(self) -> float:
+        if self.heartbeat.owner.is_holding:
+            # A write transaction of this process is open on SQLite; a claim would only wait for it, deaf to signals.
+            return _ECHO_SECONDS
         if self.may_claim and self._hot:
             return self._claim_hot()
         now = clock.elapsed_seconds()
@@ -148,7 +151,7 @@ class Loop:
         self.heartbeat.owner.has_strays.set()
         self._hot.clear()
         self._rung.set()
-        if isinstance(error, DatabaseError) and faults.classify(error) is Fault.PERMANENT:
+        if faults.classify(error) is Fault.PERMANENT:
             signals.worker_failed.send_robust(
                 sender=None, worker_id=self.heartbeat.owner.worker_id, what="claiming workflows", error=error
             )

@@ -125,6 +125,8 @@ class WorkerProcess:
     def _on_interrupt(self) -> None:
         """User code raised KeyboardInterrupt: the same as INT."""
         self.stop_signals += 1
+        # Not a stop that anybody asked for: the supervisor starts another process.
+        self.exit_code = exits.CUT_SHORT
         self.reason = self.reason or "KeyboardInterrupt"
         self.wake.set()
 
@@ -149,6 +151,8 @@ class WorkerProcess:
             self.reason, self.exit_code = "a source file changed", exits.RELOAD
         elif self.options.max_workflows and self.loop.claimed >= self.options.max_workflows and not self.pool.busy:
             self.reason = f"{self.loop.claimed} workflows were run"
+        elif self.heartbeat.owner.timeouts.late >= self.options.threads:
+            self.reason, self.exit_code = "steps past their timeout hold every thread", exits.CUT_SHORT
         elif self.options.until_idle and self.loop.is_idle and not self.pool.busy:
             self.reason = "nothing is left to run"
         return bool(self.reason)

@@ -1,16 +1,17 @@
 """What an atomic body does to its transaction: body and checkpoint are committed together, or not at all."""
 
+from contextlib import contextmanager
 from unittest import skipUnless
 
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, connections, transaction
 from django.test import TransactionTestCase
 
-from durable_django import BrokenTransaction
+from durable_django import BrokenTransaction, workflow
 from durable_django.models import Step
 from durable_django.testing import run_until_idle
 from tests.behaviour.support import acting, elsewhere, labels, row, steps
 from tests.sample.models import Child, Mark, Parent, Unique
-from tests.sample.promises import acts, acts_atomically, acts_itself
+from tests.sample.promises import act, acts, acts_atomically, acts_itself
 
 TAKEN = "taken"
 
@@ -19,6 +20,20 @@ def sql(text):
     """Run a statement behind Django's back."""
     with connection.cursor() as cursor:
         cursor.execute(text)
+
+
+@contextmanager
+def session_of_its_own():
+    """Give back what a connection holds at the end, whatever Django believes of it, and the suite its own one."""
+    before = connections["default"]
+    try:
+        yield
+    finally:
+        if connection.connection is not None:
+            connection.connection.rollback()
+        connection.close()
+        connections["default"] = before
+        before.close()
 
 
 class AtomicBodyTestCase(TransactionTestCase):
@@ -146,9 +161,9 @@ class ABodyThatEndsItsTransaction(AtomicBodyTestCase):
 
     def test_by_djangos_own_commit_fails(self):
         """transaction.commit() and rollback() are refused by Django inside atomic(); the step fails with its words."""
-        for act in (transaction.commit, transaction.rollback, lambda: transaction.set_autocommit(True)):
-            with self.subTest(act=act):
-                handle = self.run_with(act)
+        for end in (transaction.commit, transaction.rollback, lambda: transaction.set_autocommit(True)):
+            with self.subTest(end=end):
+                handle = self.run_with(end)
                 with self.assertRaises(transaction.TransactionManagementError):
                     handle.result()
 
@@ -265,6 +280,12 @@ class OnCommit(AtomicBodyTestCase):
         self.assertEqual([], seen)
 
 
+@workflow
+def acts_last():
+    """Nothing follows the plain step."""
+    return act()
+
+
 class OtherBodies(AtomicBodyTestCase):
     def test_of_plain_steps_may_do_as_they_like(self):
         """A plain body is in no transaction of the engine: it may swallow errors and commit its own blocks."""
@@ -281,15 +302,21 @@ class OtherBodies(AtomicBodyTestCase):
             with self.subTest(definition=definition.name):
                 self.assertEqual("already there", self.run_with(body, definition).result())
 
-    def test_that_leave_a_block_half_open_do_not_hurt_the_next(self):
-        """set_autocommit(False) in a plain step or in the workflow's code is undone before the outcome is written."""
-        for definition in (acts, acts_itself):
-            with self.subTest(definition=definition.name):
-                self.run_with(lambda: transaction.set_autocommit(False), definition)
-                self.assertTrue(transaction.get_autocommit())
+    def assert_holds_nothing(self, leave_open):
+        """Whoever leaves a transaction open, others see the row ended, and the next workflow runs."""
+        for definition in (acts, acts_itself, acts_last):
+            with self.subTest(definition=definition.name), session_of_its_own():
+                handle = self.run_with(leave_open, definition)
+                self.assertIn(elsewhere(lambda handle=handle: row(handle).status), ("failed", "succeeded"))
+                self.assertEqual(5, self.run_with(lambda: 5, acts).result())
 
-        handle = self.run_with(lambda: 5, acts)
-        self.assertEqual(5, handle.result())
+    def test_that_turn_autocommit_off_hold_nothing(self):
+        """set_autocommit(False) in a plain step, the last one too, or in the workflow's own code."""
+        self.assert_holds_nothing(lambda: transaction.set_autocommit(False))
+
+    def test_that_begin_by_hand_hold_nothing(self):
+        """A raw BEGIN that nothing ends, behind Django's back."""
+        self.assert_holds_nothing(lambda: sql("BEGIN"))
 
     @skipUnless(connection.vendor == "postgresql", "SQLite knows no statement timeout")
     def test_that_run_into_a_timeout_of_their_own_fail(self):

@@ -7,9 +7,10 @@ from unittest import mock
 from django.core.exceptions import ImproperlyConfigured
 from django.test import SimpleTestCase
 
-from durable_django import Queue, RegistrationError, Retry, run_step, step, workflow
+from durable_django import Queue, RegistrationError, Retry, UnknownQueue, run_step, step, workflow
 from durable_django.base import registry
 from durable_django.base.registry import WorkflowRegistry
+from tests.sample import promises  # noqa: F401 - declares a queue
 
 
 def generator():
@@ -50,6 +51,8 @@ def local():
 
 
 class DeclarationTestCase(SimpleTestCase):
+    databases = {"default"}
+
     def setUp(self):
         patched = mock.patch.object(registry, "workflows", WorkflowRegistry())
         patched.start()
@@ -174,6 +177,15 @@ class Options(DeclarationTestCase):
         for name in ("", "  ", "a\nb", "\0", "x" * 256, 5, None):
             with self.subTest(name=name):
                 self.assert_refused(partial(Queue, name), "A queue's name must have 1 to 255", repr(name))
+
+
+class AQueue(DeclarationTestCase):
+    def test_that_nobody_declares_is_refused_at_the_start(self):
+        """A decorator runs before all queues are declared: the check reports it, and no start gets past it."""
+        definition = workflow(name="shop.checkout", queue="secnd")(plain)
+
+        with self.assertRaisesMessage(UnknownQueue, "Did you mean 'second'?"):
+            definition.start(1)
 
 
 class Duplicates(DeclarationTestCase):

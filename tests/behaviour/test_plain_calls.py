@@ -8,11 +8,12 @@ from django.http import HttpResponse
 from django.test import RequestFactory, TestCase, TransactionTestCase, override_settings
 
 from durable_django import InsideTransaction, Retry, WorkflowCancelled, current_workflow
+from durable_django.base.interrupts import Crashed
 from durable_django.models import Worker, Workflow
-from durable_django.testing import run_until_idle
+from durable_django.testing import crash_before, run_until_idle
 from tests.behaviour.support import acting, elsewhere, eventually, labels, presence_ends, statements, steps, summary
 from tests.sample.promises import acts, fails, takes_order
-from tests.sample.workflows import Flaky, retried, two_marks
+from tests.sample.workflows import Flaky, mark, retried, two_marks
 
 
 class PlainCallTestCase(TransactionTestCase):
@@ -191,6 +192,15 @@ class UnderTestCase(TestCase):
         """The user's own atomic() counts, as it does for atomic(durable=True)."""
         with self.assertRaises(InsideTransaction), transaction.atomic():
             two_marks("a")
+
+    def test_a_call_whose_process_dies_is_finished_by_a_worker(self):
+        """On the declared queue, behind the last step."""
+        with crash_before(mark), self.assertRaises(Crashed):
+            two_marks("a")
+        run_until_idle()
+
+        self.assertEqual(["a-atomic", "a-plain"], labels())
+        self.assertEqual(("succeeded", 2), Workflow.objects.values_list("status", "attempt").get())
 
     def test_a_wait_without_end_is_refused(self):
         """A call that nothing in this thread can end raises and names run_until_idle()."""

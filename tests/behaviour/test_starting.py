@@ -136,13 +136,13 @@ class ManyStarts(TestCase):
         self.assertEqual(sorted(lines), lines)
 
     def test_are_one_statement_for_a_thousand_rows(self):
-        """2,500 starts take three statements, or as few as the parameters that Django gives SQLite allow."""
+        """1,500 starts take two statements, or as few as the parameters that Django gives SQLite allow."""
         with statements() as seen:
-            takes_order.start_many((number,) for number in range(2500))
+            takes_order.start_many((number,) for number in range(1500))
 
         inserts = [sql for sql in seen if sql.startswith("INSERT")]
-        self.assertLessEqual(len(inserts), 100 if connection.features.max_query_params else 3)
-        self.assertEqual(2500, Workflow.objects.count())
+        self.assertLessEqual(len(inserts), 60 if connection.features.max_query_params else 2)
+        self.assertEqual(1500, Workflow.objects.count())
 
     def test_of_which_one_is_bad_write_nothing(self):
         """All arguments are checked before the first row is written."""

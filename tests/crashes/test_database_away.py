@@ -83,6 +83,30 @@ class ATerminatedSession(TroubleTestCase):
 
 
 @only_postgresql
+class AServerThatTakesNoWrites(TroubleTestCase):
+    def set_read_only(self, value: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
+            cursor.execute("SELECT pg_reload_conf()")
+
+    def test_after_a_failover_makes_nothing_fail(self):
+        """A21: a primary that became a standby is no error of the step; it is recorded when writes are taken again."""
+        server_to_restart()
+        worker = self.start_worker(settings=LONG_LEASE)
+        handle = held_in_plain.start("w")
+        self.wait_for_flag("in-w")
+
+        self.addCleanup(self.set_read_only, "off")
+        self.set_read_only("on")
+        self.let_go_on("w")
+        wait_until(lambda: worker.has_said("(record a step)"), "the outcome was refused")
+        self.set_read_only("off")
+
+        self.assertEqual(["w-before", "w", "w-next"], handle.result(timeout=60))
+        self.assertEqual((1, 1), (flags.times("in-w"), handle.refresh().workflow.attempt))
+
+
+@only_postgresql
 class AServerThatCrashes(TroubleTestCase):
     def setUp(self) -> None:
         super().setUp()

@@ -13,8 +13,9 @@ from durable_django.base import hosts
 from durable_django.models import Step, Worker, Workflow
 from tests.crashes.harness import SHORT_LEASE, CrashTestCase, WorkerUnderTest, is_postgresql, wait_until
 from tests.sample import flags
-from tests.sample.crashing import held_in_atomic, held_in_plain, marks, names_its_process
+from tests.sample.crashing import held_at_first, held_in_atomic, held_in_plain, marks, names_its_process
 
+RECORD = {"at": 'INSERT INTO "durable_django_step"', "when": "before", "action": "stop"}
 COMMIT = {"at": "COMMIT", "when": "before", "action": "stop"}
 OUTCOME = {"at": 'SET "status".*"output"', "when": "before", "action": "stop"}
 HELD_BY_A_FROZEN_WRITER = "on SQLite a frozen writer holds the lock of the whole file"
@@ -39,7 +40,7 @@ class FrozenTestCase(CrashTestCase):
 
 class AZombie(FrozenTestCase):
     def test_in_a_plain_step_starts_no_further_step(self):
-        """B1, B2: thawed while another worker runs the same step, it lets go when its own body ends."""
+        """B1, B2, B4: thawed while another worker runs the same step, it lets go, and comes back under a new id."""
         victim = self.start_victim()
         handle = held_in_plain.start("w")
         self.wait_for_flag("in-w")
@@ -57,6 +58,8 @@ class AZombie(FrozenTestCase):
         self.assert_reached_only_by(other.child, "in-w-next")
         self.assertEqual([zombie, other.child], flags.processes("in-w"))
         self.assertEqual(2, handle.refresh().workflow.attempt)
+        former, present = Worker.objects.filter(pid=zombie).order_by("started_at")
+        self.assertLess(former.lease_expires_at, present.started_at)
 
     def test_whose_successor_has_finished_finds_nothing_to_do(self):
         """B2, B3: the workflow has ended when the zombie wakes up; neither a step nor an outcome is added."""
@@ -75,6 +78,23 @@ class AZombie(FrozenTestCase):
         self.assert_reached_only_by(other.child, "in-w-next")
         self.assertEqual(3, Step.objects.filter(workflow_id=handle.id).count())
         self.assertEqual(ended.finished_at, handle.refresh().workflow.finished_at)
+
+    def test_about_to_record_a_step_is_refused_though_it_comes_first(self):
+        """B3: it looked at its clock before it was frozen; the write itself carries the fence."""
+        victim = self.start_victim(fault=RECORD)
+        self.let_go_on("w", call=1)
+        handle = held_at_first.start("w")
+        wait_until_frozen(victim.child)
+        other = self.start_worker()
+        self.wait_for_flag("in-w", times=2)
+
+        victim.thaw()
+        wait_until(lambda: victim.has_said(f"{handle.id}: let go"), "the zombie has let go")
+        self.let_go_on("w", call=2)
+
+        self.assertEqual(["w", "w-next"], handle.result(timeout=60))
+        self.assertEqual([2, 2], list(Step.objects.order_by("position").values_list("attempt", flat=True)))
+        self.assert_reached_only_by(other.child, "in-w-next")
 
     @skipUnless(is_postgresql(), HELD_BY_A_FROZEN_WRITER)
     def test_in_an_atomic_step_applies_nothing_though_it_comes_first(self):
@@ -125,30 +145,15 @@ class AZombie(FrozenTestCase):
         self.assertEqual(other.child, handle.refresh().result())
         self.assertEqual(2, handle.workflow.attempt)
 
-    def test_comes_back_as_another_worker(self):
-        """B4, B9: it gets a new row and a new lease; that of its former life is not extended."""
-        victim = self.start_victim()
-        (before,) = Worker.objects.filter(pid=victim.child)
-        victim.freeze()
-        wait_until(lambda: not Worker.objects.alive().filter(pid=victim.child).exists(), "the lease has passed")
-
-        victim.thaw()
-
-        handle = marks.start("w")
-        self.assertEqual(["w-1", "w-2", "w-3"], handle.result(timeout=60))
-        (after,) = Worker.objects.alive().filter(pid=victim.child)
-        self.assertNotEqual(before.pk, after.pk)
-
 
 class AWorkerThatIsFrozenForGood(FrozenTestCase):
-    def freeze_and_measure(self, victim: WorkerUnderTest, settings: dict[str, float]) -> None:
+    def assert_finished_beside(self, victim: WorkerUnderTest, frozen: int, settings: dict[str, float]) -> None:
         """A child alone is frozen: another worker, or its replacement, finishes within two leases."""
         frozen_at = time.monotonic()
         self.wait_for_end(seconds=60)
         seconds = time.monotonic() - frozen_at
         self.assertLess(seconds, 2 * settings["LEASE_SECONDS"])
-        wait_until(lambda: victim.children, "the supervisor has replaced the frozen child")
-        self.assertFalse(hosts.is_stopped(victim.child))
+        wait_until(lambda: frozen not in victim.children, "the supervisor has killed the frozen child")
 
     def test_inside_an_atomic_body_is_killed_by_its_supervisor(self):
         """What it held open ends with it, also the lock of a SQLite file; others finish within two leases."""
@@ -159,12 +164,14 @@ class AWorkerThatIsFrozenForGood(FrozenTestCase):
         self.launch_worker(settings=settings)
         self.let_go_on("w", call=2)
 
-        os.kill(victim.child, signal.SIGSTOP)
-        self.freeze_and_measure(victim, settings)
+        frozen = victim.child
+        os.kill(frozen, signal.SIGSTOP)
+        self.assert_finished_beside(victim, frozen, settings)
 
         self.assertEqual(["w-before", "w", "w-next"], handle.result())
         self.assert_made_once("w-before", "w")
 
+    @skipIf(is_postgresql(), "PostgreSQL ends the transaction of a frozen worker by itself")
     def test_between_insert_and_commit_is_killed_by_its_supervisor(self):
         """Neither the step's row nor the body's writes come to be; others finish within two leases."""
         settings = {**SHORT_LEASE, "LEASE_SECONDS": 4}
@@ -174,7 +181,7 @@ class AWorkerThatIsFrozenForGood(FrozenTestCase):
         wait_until_frozen(child)
         self.launch_worker(settings=settings)
 
-        self.freeze_and_measure(victim, settings)
+        self.assert_finished_beside(victim, child, settings)
 
         self.assertEqual(["w-1", "w-2", "w-3"], handle.result())
         self.assert_made_once("w-1", "w-2", "w-3")
@@ -233,20 +240,17 @@ class AWorkerThatIsFrozenForGood(FrozenTestCase):
 @skipUnless(is_postgresql(), "needs a lock on one row")
 class AWorkerWhoseHeartbeatIsBlocked(FrozenTestCase):
     def test_stops_by_its_own_clock(self):
-        """B7: it starts no further step after its lease, though it cannot learn that others have taken over."""
+        """B7: it starts no step after its lease, though nobody has taken over yet and nothing tells it."""
         victim = self.start_worker()
-        pid = victim.child
         handle = held_in_plain.start("w")
         self.wait_for_flag("in-w")
-        other = self.start_worker()
-        self.let_go_on("w", call=2)
 
         with transaction.atomic():
-            Worker.objects.select_for_update().get(pid=pid)
-            handle.refresh()
-            wait_until(lambda: flags.times("in-w-next") == 1, "another worker has gone on")
+            Worker.objects.select_for_update().get(pid=victim.child)
+            wait_until(lambda: not Worker.objects.alive().exists(), "the lease has passed")
             self.let_go_on("w", call=1)
             wait_until(lambda: victim.has_said(f"{handle.id}: let go"), "the blocked worker has let go")
+            self.assertEqual(0, flags.times("in-w-next"))
 
         self.assertEqual(["w-before", "w", "w-next"], handle.result(timeout=60))
-        self.assert_reached_only_by(other.child, "in-w-next")
+        self.assertEqual((1, 2), (flags.times("in-w"), handle.refresh().workflow.attempt))

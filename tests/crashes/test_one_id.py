@@ -36,11 +36,7 @@ class FiftyStartsAtOnce(CrashTestCase):
 
     def test_with_other_arguments_are_refused_but_one(self):
         """A10: the same id with other arguments is a loud error, never silent reuse."""
-        self.start_worker()
-
         answers = self.start_at_once("")
 
         self.assertEqual({"one": 1, "WorkflowConflict": PROCESSES * THREADS - 1}, answers)
-        self.wait_for_end()
-        self.assertEqual("succeeded", Workflow.objects.get().status)
-        self.assertEqual(3, sum(self.marks().values()))
+        self.assertEqual(1, Workflow.objects.count())

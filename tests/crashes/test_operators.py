@@ -21,7 +21,6 @@ class AnOperatorDuringAStep(CrashTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.start_worker()
-        self.start_worker()
 
     def hold(self, definition):
         """Start a workflow and return its handle when it is in the step that the test holds."""

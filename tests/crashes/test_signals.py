@@ -48,16 +48,6 @@ class TheFirstSignal(SignalTestCase):
         self.assertEqual(1, flags.times("in-w"))
         self.assert_reached_only_by(other.child, "in-w-next")
 
-    def test_may_be_an_interrupt(self):
-        """G6: Ctrl-C in a terminal means the same."""
-        handle = self.start_held()
-
-        self.ask_to_end(self.worker, signal.SIGINT)
-        self.let_go_on("w")
-
-        self.assertEqual(0, self.worker.wait())
-        self.assert_given_back(handle)
-
     def test_may_reach_the_worker_process_alone(self):
         """G6: whoever signals the process that works ends the supervisor with it."""
         handle = self.start_held()
@@ -69,15 +59,16 @@ class TheFirstSignal(SignalTestCase):
         self.assertEqual(0, self.worker.wait())
         self.assert_given_back(handle)
 
-    def test_makes_it_claim_nothing_more(self):
-        """A13: what is started while it drains waits for another worker."""
-        self.start_held()
+    def test_may_be_an_interrupt_and_lets_nothing_more_be_claimed(self):
+        """G6, A13: after Ctrl-C in a terminal, what is started while it drains waits for another worker."""
+        handle = self.start_held()
 
-        self.ask_to_end(self.worker)
+        self.ask_to_end(self.worker, signal.SIGINT)
         late = marks.start("late")
         self.let_go_on("w")
 
         self.assertEqual(0, self.worker.wait())
+        self.assert_given_back(handle)
         row = late.refresh().workflow
         self.assertEqual(("queued", 0), (row.status, row.attempt))
 

@@ -16,6 +16,7 @@ from durable_django.exceptions import DurableError
 FACTS = {
     "message": "m", "queue": "q", "nearest": "", "name": "n", "path": "p", "reason": "r", "advice": "a", "size": 1,
     "limit": "L", "allowed": 2, "workflow_id": "w", "existing": "e", "wanted": "x", "deduplication_key": "k",
+    "kind": "K",
     "type": "T", "error": "e", "status": "s", "recoveries": 3, "timeout": 5, "step": "s", "attempts": 3,
     "last_error": "l", "attempt": 1, "what": "did", "position": 1, "recorded": "a", "called": "b", "topic": "t",
     "key": "k", "operation": "o", "where": "there", "traceback": "tb",

@@ -9,7 +9,7 @@ from tests.sample.models import Mark
 
 #: A longer pause than a nap: the workflow suspends.
 SUSPENDING = Retry(max_attempts=3, base_seconds=10, jitter=0)
-NAPPING = Retry(max_attempts=3, base_seconds=0.01, jitter=0)
+NAPPING = Retry(max_attempts=2, base_seconds=0.01, jitter=0)
 
 
 def mark(label: str, *, fails_before_attempt: int = 1) -> str:
@@ -44,7 +44,7 @@ def atomic_suspending(label: str) -> str:
 
 @step(retry=NAPPING)
 def plain_napping(label: str) -> str:
-    return mark(label, fails_before_attempt=3)
+    return mark(label, fails_before_attempt=2)
 
 
 @step(atomic=True, retry=NAPPING)

@@ -91,6 +91,12 @@ def held_in_plain(key: str) -> list[str]:
 
 
 @workflow
+def held_at_first(key: str) -> list[str]:
+    """A plain step that the test holds, and one behind it."""
+    return [held(key), follow(f"{key}-next")]
+
+
+@workflow
 def held_in_atomic(key: str) -> list[str]:
     """An atomic step that the test holds, between two others."""
     return [atomic_mark(f"{key}-before"), held_atomic(key), follow(f"{key}-next")]
