@@ -125,8 +125,6 @@ class WorkerProcess:
     def _on_interrupt(self) -> None:
         """User code raised KeyboardInterrupt: the same as INT."""
         self.stop_signals += 1
-        # Not a stop that anybody asked for: the supervisor starts another process.
-        self.exit_code = exits.CUT_SHORT
         self.reason = self.reason or "KeyboardInterrupt"
         self.wake.set()
 
