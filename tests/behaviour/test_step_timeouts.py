@@ -1,13 +1,13 @@
 """A step's timeout bounds one call of its body; the late thread's outcome is refused."""
 
-import time
 from datetime import timedelta
-from unittest import skipUnless
+from unittest import mock, skipUnless
 
 from django.db import connection
 from django.test import TestCase, TransactionTestCase
 
 from durable_django import RetriesExhausted, Retry, StepError, StepTimeout, step, workflow
+from durable_django.base import clock
 from durable_django.engine import context, retrying
 from durable_django.models import Step, Workflow
 from durable_django.testing import run_until_idle, travel
@@ -15,8 +15,19 @@ from tests.behaviour.support import elsewhere, labels, row, steps
 from tests.sample.models import Mark
 from tests.sample.workflows import mark
 
-LIMIT = 0.02
+LIMIT = 60
 LATE = []
+
+
+class Watch:
+    """The clock of this process, moved forward by those who are late."""
+
+    read = staticmethod(clock.elapsed_seconds)
+    moved = 0.0
+
+    @classmethod
+    def elapsed_seconds(cls):
+        return cls.read() + cls.moved
 
 
 def be_late(label):
@@ -24,9 +35,19 @@ def be_late(label):
     Mark.objects.create(label=label)
     if LATE:
         act = LATE.pop(0)
-        time.sleep(2 * LIMIT)
+        Watch.moved += 2 * LIMIT
         act()
     return label
+
+
+class Timed:
+    """Sets the clock of the samples."""
+
+    def setUp(self):
+        self.addCleanup(LATE.clear)
+        moved = mock.patch.object(clock, "elapsed_seconds", Watch.elapsed_seconds)
+        moved.start()
+        self.addCleanup(moved.stop)
 
 
 def beat():
@@ -79,10 +100,7 @@ def catches_the_timeout():
         return str(error)
 
 
-class ABodyThatReturnsLate(TestCase):
-    def setUp(self):
-        self.addCleanup(LATE.clear)
-
+class ABodyThatReturnsLate(Timed, TestCase):
     def test_fails_with_step_timeout(self):
         """It tells step, timeout and attempt, and is a TimeoutError."""
         LATE[:] = [nothing]
@@ -93,7 +111,7 @@ class ABodyThatReturnsLate(TestCase):
             handle.result()
         self.assertIsInstance(caught.exception, TimeoutError)
         self.assertIsInstance(caught.exception, StepError)
-        self.assertEqual("Step 'bounded' took longer than its timeout of 0.02 s (attempt 1).", str(caught.exception))
+        self.assertEqual("Step 'bounded' took longer than its timeout of 60.0 s (attempt 1).", str(caught.exception))
 
     def test_can_be_caught(self):
         """The workflow's code sees a TimeoutError."""
@@ -134,10 +152,7 @@ class ABodyThatReturnsLate(TestCase):
         self.assertEqual("body", handle.result())
 
 
-class WhenTheHeartbeatNoticesFirst(TransactionTestCase):
-    def setUp(self):
-        self.addCleanup(LATE.clear)
-
+class WhenTheHeartbeatNoticesFirst(Timed, TransactionTestCase):
     def test_the_timeout_is_recorded_while_the_body_still_runs(self):
         """The step's row holds StepTimeout, and the workflow is back in its queue."""
         seen = []

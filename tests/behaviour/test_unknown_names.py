@@ -49,7 +49,7 @@ class AnUnknownName(TestCase):
         """The worker that put it aside may have been the wrong one: it comes back to the queue by itself."""
         handle = self.start()
         self.claim()
-        with travel(seconds=29):
+        with travel(seconds=20):
             early = Workflow.objects.promote()
         with travel(seconds=31):
             later = Workflow.objects.promote()

@@ -60,7 +60,7 @@ class AFailedRun(TestCase):
             ("waiting", "retry", None, 1), (waiting.status, waiting.waiting_for, waiting.worker, waiting.failures)
         )
         self.assertIn("no answer", waiting.error)
-        self.assertAlmostEqual(10, (waiting.run_after - waiting.claimed_at).total_seconds(), delta=0.5)
+        self.assertAlmostEqual(10, (waiting.run_after - waiting.claimed_at).total_seconds(), delta=5)
 
     def test_replays_what_succeeded(self):
         """The step that failed runs again, those before it do not."""

@@ -8,13 +8,11 @@ from unittest import skipIf, skipUnless
 from django.db import connection, connections, transaction
 
 from durable_django.models import Step, Worker, Workflow
-from tests.crashes.harness import SHORT_LEASE, CrashTestCase, is_postgresql, wait_until
+from tests.crashes.harness import LONG_LEASE, SHORT_LEASE, CrashTestCase, is_postgresql, wait_until
 from tests.postgres import server_to_restart
 from tests.sample import flags
 from tests.sample.crashing import careful, held_in_atomic, held_in_plain, marks
 
-#: Nobody takes over while the connection is mended: what happens is the doing of one attempt.
-LONG_LEASE = {**SHORT_LEASE, "LEASE_SECONDS": 60}
 only_postgresql = skipUnless(is_postgresql(), "SQLite has no server and no session that could be lost")
 
 
@@ -34,7 +32,7 @@ class TroubleTestCase(CrashTestCase):
 class ATerminatedSession(TroubleTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.start_worker(settings=LONG_LEASE)
+        self.start_worker()
 
     def terminate_others(self) -> None:
         """End every session on the test database but this one."""
@@ -92,7 +90,7 @@ class AServerThatTakesNoWrites(TroubleTestCase):
     def test_after_a_failover_makes_nothing_fail(self):
         """A21: a primary that became a standby is no error of the step; it is recorded when writes are taken again."""
         server_to_restart()
-        worker = self.start_worker(settings=LONG_LEASE)
+        worker = self.start_worker()
         handle = held_in_plain.start("w")
         self.wait_for_flag("in-w")
 
@@ -148,7 +146,7 @@ class AServerThatCrashes(TroubleTestCase):
 
     def test_and_is_away_for_longer_than_the_lease(self):
         """A5: workers wait, take their work up again, and record no step as failed."""
-        worker = self.start_worker()
+        worker = self.start_worker(settings=SHORT_LEASE)
         careful.start_many([(f"w{number}",) for number in range(50)])
         handle = held_in_plain.start("held")
         self.wait_for_flag("in-held")
@@ -176,13 +174,14 @@ class AServerThatCrashes(TroubleTestCase):
 
 @skipIf(is_postgresql(), "PostgreSQL locks rows, not the whole database")
 class AFileThatIsLocked(TroubleTestCase):
-    def start_impatient_worker(self):
+    def start_impatient_worker(self, settings: dict[str, float]):
         """Start a worker to which "database is locked" comes after a fifth of a second."""
-        return self.start_worker(environment={"DURABLE_TEST_DATABASE_OPTIONS": json.dumps({"timeout": 0.2})})
+        options = {"DURABLE_TEST_DATABASE_OPTIONS": json.dumps({"timeout": 0.2})}
+        return self.start_worker(settings=settings, environment=options)
 
     def test_for_a_moment_makes_nothing_fail(self):
         """I1: what was refused is tried again: steps, outcomes, claims and heartbeats alike."""
-        worker = self.start_impatient_worker()
+        worker = self.start_impatient_worker(LONG_LEASE)
         careful.start_many([(f"w{number}",) for number in range(100)])
 
         wait_until(lambda: Workflow.objects.finished().count() > 10, "some have ended")
@@ -194,7 +193,7 @@ class AFileThatIsLocked(TroubleTestCase):
 
     def test_for_longer_than_the_lease_makes_nothing_fail(self):
         """The worker lets go of its work, and takes it up again under a new lease."""
-        worker = self.start_impatient_worker()
+        worker = self.start_impatient_worker(SHORT_LEASE)
         careful.start_many([(f"w{number}",) for number in range(50)])
         handle = held_in_plain.start("held")
         self.wait_for_flag("in-held")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tests.crashes.harness import CrashTestCase
+from tests.crashes.harness import SHORT_LEASE, CrashTestCase
 from tests.sample import flags
 from tests.sample.crashing import burns, takes_long, takes_long_atomically
 
-SETTINGS = {"LEASE_SECONDS": 1, "HEARTBEAT_SECONDS": 0.25, "POLL_SECONDS": 0.1}
-SECONDS = 3.0
+SETTINGS = {**SHORT_LEASE, "HEARTBEAT_SECONDS": 0.25}
+SECONDS = 2.5 * SETTINGS["LEASE_SECONDS"]
 
 
 class AStepLongerThanTheLease(CrashTestCase):

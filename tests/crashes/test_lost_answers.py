@@ -6,7 +6,7 @@ from unittest import skipUnless
 
 from django.db import connection
 
-from tests.crashes.harness import SHORT_LEASE, CrashTestCase, WorkerUnderTest, is_postgresql, wait_until
+from tests.crashes.harness import LONG_LEASE, SHORT_LEASE, CrashTestCase, WorkerUnderTest, is_postgresql, wait_until
 from tests.crashes.proxy import Proxy, Session, killer
 from tests.sample import flags
 from tests.sample.crashing import held_in_atomic, held_in_plain, marks
@@ -15,8 +15,6 @@ STEP = 'INSERT INTO "durable_django_step"'
 OUTCOME = 'UPDATE "durable_django_workflow" SET "status" = .*"output" ='
 CLAIM = 'UPDATE "durable_django_workflow" SET .*"claimed_at" ='
 COMMIT = "^COMMIT"
-#: Nobody takes over while the connection is mended: what happens is the doing of one attempt.
-LONG_LEASE = {**SHORT_LEASE, "LEASE_SECONDS": 60}
 
 
 @skipUnless(is_postgresql(), "there is no network between a worker and its SQLite file")
@@ -25,8 +23,8 @@ class ProxyTestCase(CrashTestCase):
         super().setUp()
         self.proxy = self.surroundings.enter_context(Proxy(self.folder))
 
-    def start_behind_proxy(self, **settings: float) -> WorkerUnderTest:
-        return self.start_worker(settings={**SHORT_LEASE, **settings}, environment=self.proxy.environment)
+    def start_behind_proxy(self, settings: dict[str, float] = LONG_LEASE) -> WorkerUnderTest:
+        return self.start_worker(settings=settings, environment=self.proxy.environment)
 
     def assert_marks_complete(self, handle, *, attempt: int) -> None:
         self.assertEqual(["w-1", "w-2", "w-3"], handle.result(timeout=60))
@@ -59,7 +57,7 @@ class AWorkerKilled(ProxyTestCase):
 class AnAnswerThatIsLost(ProxyTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.start_behind_proxy(LEASE_SECONDS=60)
+        self.start_behind_proxy()
 
     def test_of_commit_is_looked_up(self):
         """A2: the transaction is there, so the attempt goes on with its result; the body is not run again."""
@@ -121,7 +119,7 @@ class ANetworkThatSwallowsEverything(ProxyTestCase):
 
     def test_for_longer_than_the_lease_makes_the_worker_let_go(self):
         """B10: what it sent arrives late and is refused; it starts no further step."""
-        victim = self.start_behind_proxy()
+        victim = self.start_behind_proxy(SHORT_LEASE)
         handle = held_in_plain.start("w")
         self.wait_for_flag("in-w")
 
@@ -135,7 +133,7 @@ class ANetworkThatSwallowsEverything(ProxyTestCase):
 
     def test_in_an_atomic_step_does_not_hold_up_its_successor(self):
         """B1, B10: the server ends the transaction by itself; the late COMMIT commits nothing."""
-        victim = self.start_behind_proxy()
+        victim = self.start_behind_proxy(SHORT_LEASE)
         handle = held_in_atomic.start("w")
         self.wait_for_flag("in-w")
 
@@ -165,7 +163,7 @@ class ASessionTerminatedInTheMiddleOfCommit(CrashTestCase):
         with connection.cursor() as cursor:
             cursor.execute(SLOW)
             self.addCleanup(self.execute, FAST)
-            self.start_worker(settings=LONG_LEASE)
+            self.start_worker()
             handle = marks.start("w")
             wait_until(lambda: self.terminate_commit(cursor), "a session was ended in its COMMIT")
         self.execute(FAST)

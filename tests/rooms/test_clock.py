@@ -78,7 +78,7 @@ class TheDatabasesNow(TestCase):
             moved = value_of(Now())
             seconds = clock.shift_seconds()
 
-        self.assertAlmostEqual(7200, (moved - before).total_seconds(), delta=5)
+        self.assertAlmostEqual(7200, (moved - before).total_seconds(), delta=60)
         self.assertEqual((7200, 0), (seconds, clock.shift_seconds()))
 
 
@@ -88,10 +88,10 @@ class Later_(TestCase):
         worker()
         for seconds in (0, 0.25, 90, -3600, 1e8):
             with self.subTest(seconds=seconds):
-                difference = (value_of(Later(seconds)) - value_of(Now())).total_seconds()
-                self.assertAlmostEqual(seconds, difference, delta=1)
+                found = Worker.objects.annotate(later=Later(seconds), now=Now()).values_list("later", "now").get()
+                self.assertAlmostEqual(seconds, (found[0] - found[1]).total_seconds(), delta=0.002)
         with clock.shift(timedelta(days=1)):
-            self.assertAlmostEqual(86460, (value_of(Later(60)) - datetime.now(UTC)).total_seconds(), delta=5)
+            self.assertAlmostEqual(86460, (value_of(Later(60)) - datetime.now(UTC)).total_seconds(), delta=50)
 
     def test_may_count_from_a_column_by_a_column(self):
         """Later(F(...), after=F(...)); NULL seconds make NULL, not now."""
@@ -119,9 +119,9 @@ class SecondsUntil_(TestCase):
         """And NULL for NULL."""
         worker(Later(60))
 
-        self.assertAlmostEqual(60, value_of(SecondsUntil("lease_expires_at")), delta=2)
+        self.assertAlmostEqual(60, value_of(SecondsUntil("lease_expires_at")), delta=25)
         with clock.shift(timedelta(seconds=90)):
-            self.assertAlmostEqual(-30, value_of(SecondsUntil("lease_expires_at")), delta=2)
+            self.assertAlmostEqual(-30, value_of(SecondsUntil("lease_expires_at")), delta=25)
 
 
 class ANaiveMoment(TestCase):

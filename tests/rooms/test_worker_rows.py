@@ -18,7 +18,7 @@ class ALease(TestCase):
     def test_runs_from_the_registration(self):
         """For as long as asked; then the worker is dead."""
         register()
-        with travel(seconds=29):
+        with travel(seconds=20):
             before = alive()
         with travel(seconds=31):
             after = alive(), set(Worker.objects.dead().values_list("pk", flat=True))
