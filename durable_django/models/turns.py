@@ -22,8 +22,14 @@ _locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
 
 @contextmanager
 def turn(alias: str) -> Iterator[None]:
-    """Hold the turn for one short write on SQLite; elsewhere do nothing. A thread may hold it twice."""
-    if connections[alias].vendor != "sqlite":
+    """
+    Hold the turn for one short write on SQLite; elsewhere do nothing. A thread may hold it twice.
+
+    Inside a transaction, which already has the file's lock, nothing is waited for: whoever has the turn may be waiting
+    for that very lock.
+    """
+    connection = connections[alias]
+    if connection.vendor != "sqlite" or connection.in_atomic_block:
         yield
         return
     lock = _locks[alias]

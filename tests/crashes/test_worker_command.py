@@ -54,6 +54,17 @@ class AWorkerWithTwoProcesses(CrashTestCase):
         self.assertNotIn(victim, worker.children)
 
 
+class AWorkerWithManyThreads(CrashTestCase):
+    def test_does_not_stand_in_its_own_way(self):
+        """I1: threads that write all the time wait for each other's commits, and not for each other's waiting."""
+        marks.start_many([(f"w{number}",) for number in range(300)])
+
+        self.launch_worker("--threads", "8")
+
+        self.wait_for_end(seconds=30)
+        self.assertEqual({1}, set(Workflow.objects.values_list("attempt", flat=True)))
+
+
 class AWorkerUnderDevelopment(CrashTestCase):
     """The worker's settings are a file of the test, which it may edit."""
 
