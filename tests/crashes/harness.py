@@ -42,7 +42,6 @@ class WorkerUnderTest:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
-                start_new_session=True,
             )
         self.seen: set[int] = set()
 

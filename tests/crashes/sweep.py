@@ -51,7 +51,6 @@ SCENARIOS = {
         bounded.plain_and_atomic,
         bounded.suspended,
         bounded.napping,
-        bounded.failing,
         bounded.compensated,
         bounded.retried_as_a_whole,
         bounded.cancelled_at_its_deadline,

@@ -7,7 +7,7 @@ from tests.sample import flags
 from tests.sample.crashing import burns, takes_long, takes_long_atomically
 
 SETTINGS = {**SHORT_LEASE, "HEARTBEAT_SECONDS": 0.25}
-SECONDS = 2.5 * SETTINGS["LEASE_SECONDS"]
+SECONDS = 1.5 * SETTINGS["LEASE_SECONDS"]
 
 
 class AStepLongerThanTheLease(CrashTestCase):

@@ -13,7 +13,8 @@ from tests.crashes.harness import CrashTestCase, is_postgresql, wait_until
 from tests.sample import flags
 from tests.sample.crashing import held_in_atomic, held_in_plain, marks
 
-TRIALS = 120
+#: In each of three threads.
+TRIALS = 50
 HELD_UP = "on SQLite nobody can write beside an open atomic step: the verb waits for its end"
 
 
@@ -104,8 +105,7 @@ class CancellationAgainstCompletion(CrashTestCase):
         """F1: cancel() says True: cancelled for good. It says False: succeeded, with all its steps."""
         worker = self.start_worker()
         told: dict[str, bool] = {}
-        handles = [marks.start(f"w{number}") for number in range(TRIALS)]
-        threads = [threading.Thread(target=cancel_all, args=(handles[part::3], told)) for part in range(3)]
+        threads = [threading.Thread(target=start_and_cancel, args=(number, told)) for number in range(3)]
 
         for thread in threads:
             thread.start()
@@ -117,31 +117,33 @@ class CancellationAgainstCompletion(CrashTestCase):
 
         self.assertEqual(before, self.outcomes())
         self.assertEqual(
-            {handle.id: "cancelled" if told[handle.id] else "succeeded" for handle in handles},
+            {key: "cancelled" if was_live else "succeeded" for key, was_live in told.items()},
             {pk: status for pk, status, *_rest in before},
         )
         self.assertEqual(0, Workflow.objects.filter(worker__isnull=False).count())
-        self.assert_all_or_nothing(handles)
+        self.assert_all_or_nothing(told)
 
     def outcomes(self):
         return list(Workflow.objects.order_by("pk").values_list("pk", "status", "output", "finished_at"))
 
-    def assert_all_or_nothing(self, handles) -> None:
+    def assert_all_or_nothing(self, keys) -> None:
         """Each mark of an atomic step is made once if the step is recorded, else not at all."""
         recorded = set(Step.objects.values_list("workflow_id", "position"))
         found = self.marks()
-        for number, handle in enumerate(handles):
+        for key in keys:
             for place in (1, 3):
-                self.assertEqual(int((handle.id, place) in recorded), found[f"w{number}-{place}"])
+                self.assertEqual(int((key, place) in recorded), found[f"{key}-{place}"])
 
 
-def cancel_all(handles, told: dict[str, bool]) -> None:
-    """Cancel each workflow when it has had about as much time as one takes."""
-    chance = random.Random(len(handles))
+def start_and_cancel(thread: int, told: dict[str, bool]) -> None:
+    """Start workflows, and cancel each after about as long as one takes."""
+    chance = random.Random(thread)
     pause = threading.Event()
     try:
-        for handle in handles:
-            pause.wait(chance.random() * 0.02)
-            told[handle.id] = Workflow.objects.get(pk=handle.id).cancel("race")
+        for number in range(TRIALS):
+            key = f"w{thread}-{number}"
+            marks.using(id=key).start(key)
+            pause.wait(chance.random() * 0.04)
+            told[key] = Workflow.objects.get(pk=key).cancel("race")
     finally:
         connections.close_all()

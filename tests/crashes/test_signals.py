@@ -43,6 +43,7 @@ class TheFirstSignal(SignalTestCase):
 
         self.assertEqual(0, self.worker.wait())
         self.assert_given_back(handle)
+        self.assertEqual(0, Worker.objects.alive().count())
         other = self.start_worker()
         self.assertEqual(["w-before", "w", "w-next"], handle.result(timeout=60))
         self.assertEqual(1, flags.times("in-w"))
@@ -71,11 +72,6 @@ class TheFirstSignal(SignalTestCase):
         self.assert_given_back(handle)
         row = late.refresh().workflow
         self.assertEqual(("queued", 0), (row.status, row.attempt))
-
-    def test_ends_an_idle_worker_at_once(self):
-        """It exits 0 and gives its lease back."""
-        self.assertEqual(0, self.worker.stop())
-        self.assertEqual(0, Worker.objects.alive().count())
 
     def test_may_be_raised_by_the_code_of_a_step(self):
         """G1: KeyboardInterrupt is no result of the step; the worker drains, and the step runs again elsewhere."""

@@ -18,7 +18,9 @@ ON_SQLITE = skipUnless(connection.vendor == "sqlite", "data_version is SQLite's"
 
 class BellTestCase(TransactionTestCase):
     def setUp(self):
-        wakeups._last_ring.clear()
+        patched = mock.patch.dict(wakeups._last_ring, clear=True)
+        patched.start()
+        self.addCleanup(patched.stop)
 
     def rings(self, seen):
         return len([sql for sql in seen if "pg_notify" in sql])

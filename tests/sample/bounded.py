@@ -77,18 +77,12 @@ def plain_and_atomic() -> list[str]:
 
 @workflow
 def suspended() -> list[str]:
-    return [atomic("a1"), plain_suspending("p2"), atomic_suspending("a3")]
+    return [atomic_suspending("a1"), plain("p2")]
 
 
 @workflow
 def napping() -> list[str]:
     return [atomic("a1"), plain_napping("p2"), atomic_napping("a3")]
-
-
-@workflow
-def failing() -> str:
-    plain("p1")
-    return refused("a2")
 
 
 @workflow

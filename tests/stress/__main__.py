@@ -25,7 +25,6 @@ SCENARIOS = (
     "plain_and_atomic",
     "suspended",
     "napping",
-    "failing",
     "compensated",
     "retried_as_a_whole",
     "cancelled_at_its_deadline",
