@@ -7,7 +7,10 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 def plain(value: object) -> str:
     """Return a text in which line breaks and other control characters are escaped."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(value))
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def plain_lines(text: str) -> str:

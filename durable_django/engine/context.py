@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -21,6 +22,9 @@ from durable_django.exceptions import InsideTransaction, OutsideWorkflow
 from durable_django.models.step import Recorded
 from durable_django.models.workflow import Workflow
 
+#: So many of its steps' errors a workflow may keep and raise later; more would be kept in memory for nothing.
+_MOST_OUTCOMES = 20
+
 
 @dataclass(eq=False)
 class Run:
@@ -30,7 +34,7 @@ class Run:
     history    what earlier attempts recorded, by (branch, position)
     position   the last position that was given out on the main line
     interrupt  why the attempt ends; once set, every durable operation raises it again
-    step_error the last error that a step raised: a recorded outcome, whatever its class
+    outcomes   the last errors that steps raised and that look like the database's trouble: they are recorded outcomes
     depth      how many atomic blocks were open when the workflow's function was called: 0, or a TestCase's own
     """
 
@@ -40,10 +44,14 @@ class Run:
     history: dict[tuple[str, int], Recorded] = field(default_factory=dict)
     position: int = 0
     interrupt: Interrupt | None = None
-    step_error: Exception | None = None
+    outcomes: deque[BaseException] = field(default_factory=lambda: deque(maxlen=_MOST_OUTCOMES))
     depth: int = 0
     thread: int = field(default_factory=threading.get_ident)
     executor: object = field(default_factory=lambda: _executor())  # noqa: PLW0108 - defined below
+
+    def is_outcome(self, error: BaseException) -> bool:
+        """Whether a step has raised this very error."""
+        return any(error is each for each in self.outcomes)
 
     def next_position(self) -> int:
         """Give out the next position: at the call, hence the same at every replay."""
@@ -105,9 +113,19 @@ class WorkflowInfo:
     id: str
     name: str
     attempt: int
-    attributes: dict[str, Any]
-    deadline: datetime | None
     started_by: str
+    _row: Workflow = field(repr=False, compare=False)
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What using(attributes=) has given, read when asked for."""
+        return dict(self._row.attributes)
+
+    @property
+    def deadline(self) -> datetime | None:
+        """The moment at which it is cancelled, read when asked for; None without a timeout."""
+        moment: datetime | None = self._row.deadline
+        return moment
 
     @property
     def user(self) -> Any:
@@ -151,9 +169,8 @@ def current_workflow() -> WorkflowInfo | None:
         id=row.pk,
         name=row.name,
         attempt=row.attempt,
-        attributes=row.attributes,
-        deadline=row.deadline,
         started_by=row.started_by,
+        _row=row,
     )
 
 

@@ -1,25 +1,24 @@
 """
 Claims: runnable workflows are given to a worker, each to one, in the order of their turn.
 
-The statements are compiled once for each number of rows, since a claim stands between a start and its first step.
+One statement chooses the rows, changes them and returns what their attempts need. A claim stands between a start and
+its first step; and while many workflows are drained, claims are all that happens one after the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
-from django.db import DatabaseError, models, transaction
+from django.db import models
 from django.db.models import Case, F, When
 from django.db.models.functions import Coalesce
 
 from durable_django.base.clock import Later, Now
 from durable_django.models.compiled import Slot, Statement, update_query
-from durable_django.models.fields import Literal
-from durable_django.models.status import Status
-from durable_django.models.turns import turn
+from durable_django.models.fields import AnyOf, Literal
 
 if TYPE_CHECKING:
     from durable_django.models.workflow import Workflow
@@ -28,29 +27,41 @@ if TYPE_CHECKING:
 #: How long a workflow is put aside that no loaded code knows (seconds), and how many at once.
 _ASIDE_SECONDS = 30
 _MOST_ASIDE = 1000
+#: What an attempt needs to know, and its place in line. Neither moments nor JSON: other hands may have written some
+#: that cannot be read, which must not stop a claim of others. Who asks a claimed workflow for them reads them then.
+_CLAIMED = (
+    "id", "name", "status", "queue", "priority", "line", "arguments", "started_by", "parent_id", "forked_from_id",
+    "worker", "attempt", "recoveries", "max_recoveries", "failures",
+)  # fmt: skip
+
+Choose = Callable[["WorkflowQuerySet"], "WorkflowQuerySet"]
 
 
-def claim(alias: str, worker_id: str, queue: str, limit: int, names: Collection[str]) -> list[Workflow]:
-    """Give the next workflows of a queue to a worker, at most `limit`; put aside those that it does not know."""
-    with turn(alias), transaction.atomic(using=alias):
-        found = _read_runnable(alias, queue, limit)
-        known = [workflow for workflow in found if workflow.name in names]
-        if len(known) < len(found):
-            _put_aside(alias, queue, names)
-        return give(alias, known, worker_id)
+def claim(  # noqa: PLR0913 - what, for whom, of which kind
+    alias: str, worker_id: str, queue: str, limit: int, names: Collection[str], *, is_alone: bool = False
+) -> list[Workflow]:
+    """
+    Give the next workflows of a queue to a worker, at most `limit`; if there are none, put unknown ones aside.
+
+    is_alone  of those that must run alone, else of the others
+    """
+    found = _take(_next(limit, tuple(names), is_alone=is_alone), alias, worker=worker_id, queue=queue)
+    if not found:
+        put_aside(alias, queue, names)
+    return found
 
 
-def give(alias: str, workflows: list[Workflow], worker_id: str) -> list[Workflow]:
-    """Make these workflows, which the caller has locked, RUNNING under the worker. Return them as they are now."""
-    if not workflows:
-        return []
-    keys = {_key(number): workflow.pk for number, workflow in enumerate(workflows)}
-    _given(len(workflows)).execute(alias, {"worker": worker_id, **keys})
-    for workflow in workflows:
-        workflow.status, workflow.worker = Status.RUNNING, worker_id
-        workflow.attempt += 1
-    _read_deadlines(alias, workflows)
-    return workflows
+def claim_chosen(alias: str, worker_id: str, choose: Choose) -> list[Workflow]:
+    """Give those workflows to a worker that a queryset of all of them is narrowed down to."""
+    return _take(_statement(choose), alias, worker=worker_id)
+
+
+def _take(statement: Statement, alias: str, **values: Any) -> list[Workflow]:
+    """Claim, and return the workflows as they are now, in the order of their turn, which no database promises."""
+    model = _workflows(alias).model
+    found = [model.from_db(alias, _CLAIMED, row) for row in statement.change(alias, values)]
+    found.sort(key=lambda workflow: (-workflow.priority, workflow.line))
+    return found
 
 
 def _workflows(alias: str) -> WorkflowQuerySet:
@@ -58,49 +69,27 @@ def _workflows(alias: str) -> WorkflowQuerySet:
     return rows
 
 
-def _read(statement: Statement, alias: str, values: dict[str, Any]) -> list[Workflow]:
-    model = _workflows(alias).model
-    names = [field.attname for field in model._meta.concrete_fields]
-    return [model.from_db(alias, names, row) for row in statement.fetch(alias, values)]
-
-
-def _read_runnable(alias: str, queue: str, limit: int) -> list[Workflow]:
-    try:
-        return _read(_runnable(limit), alias, {"queue": queue})
-    except (DatabaseError, ValueError, TypeError, AttributeError) as error:
-        if isinstance(error, DatabaseError) and getattr(error.__cause__, "sqlstate", None):
-            raise
-        # A row that somebody else wrote holds what cannot be read, an infinite moment for one.
-        return _pause_unreadable(alias, queue, limit)
-
-
-def _pause_unreadable(alias: str, queue: str, limit: int) -> list[Workflow]:
-    """Read one by one; what cannot be read is paused with the reason, so that it stands before nobody."""
-    locked = _workflows(alias).runnable(queue).unsuspected().select_for_update(skip_locked=True, no_key=True)
-    readable = []
-    for key in list(locked.values_list("pk", flat=True)[:limit]):
-        row = _workflows(alias).filter(pk=key)
-        try:
-            readable.append(row.get())
-        except (DatabaseError, ValueError, TypeError, AttributeError) as error:
-            row.update(status=Status.PAUSED, reason=f"its row cannot be read: {error}")
-    return readable
-
-
 @cache
-def _runnable(limit: int) -> Statement:
+def _next(limit: int, names: tuple[str, ...], *, is_alone: bool) -> Statement:
+    def choose(rows: WorkflowQuerySet) -> WorkflowQuerySet:
+        ready = rows.runnable(Slot("queue", models.CharField())).filter(name__in=names)
+        return (ready.suspects() if is_alone else ready.unsuspected())[:limit]
+
+    return _statement(choose)
+
+
+def _statement(choose: Choose) -> Statement:
     def build(alias: str) -> Any:
-        ready = _workflows(alias).runnable(Slot("queue", models.CharField())).unsuspected()
-        return ready.select_for_update(skip_locked=True, no_key=True)[:limit].query
+        rows = _workflows(alias)
+        chosen = choose(rows.select_for_update(skip_locked=True, no_key=True)).values("pk")
+        return update_query(rows.filter(AnyOf("pk", chosen)), _changes())
 
-    return Statement(build)
+    return Statement(build, returning=_CLAIMED)
 
 
-@cache
-def _given(count: int) -> Statement:
-    ids = [Slot(_key(number), models.CharField()) for number in range(count)]
+def _changes() -> dict[str, Any]:
     first_deadline = When(deadline__isnull=True, timeout_seconds__isnull=False, then=Later(F("timeout_seconds")))
-    changes = {
+    return {
         "status": Literal("running"),
         "worker": Slot("worker", models.CharField()),
         "attempt": F("attempt") + 1,
@@ -111,24 +100,11 @@ def _given(count: int) -> Statement:
         "reason": "",
         "deadline": Case(first_deadline, default=F("deadline")),
     }
-    return Statement(lambda alias: update_query(_workflows(alias).filter(pk__in=ids), changes))
 
 
-def _key(number: int) -> str:
-    return f"id{number}"
-
-
-def _read_deadlines(alias: str, workflows: list[Workflow]) -> None:
-    """Read back the deadlines that the database has just set; no query if no workflow has a timeout."""
-    timed = [workflow.pk for workflow in workflows if workflow.timeout_seconds is not None]
-    deadlines = dict(_workflows(alias).filter(pk__in=timed).values_list("pk", "deadline")) if timed else {}
-    for workflow in workflows:
-        workflow.deadline = deadlines.get(workflow.pk, workflow.deadline)
-
-
-def _put_aside(alias: str, queue: str, names: Collection[str]) -> None:
+def put_aside(alias: str, queue: str, names: Collection[str]) -> None:
     """Let workflows without code here stand before nobody; a worker that has it takes them up at once."""
-    unknown = _workflows(alias).runnable(queue).exclude(name__in=names)
-    locked = unknown.select_for_update(skip_locked=True, no_key=True)
-    ids = list(locked.values_list("pk", flat=True)[:_MOST_ASIDE])
-    _workflows(alias).filter(pk__in=ids).update(run_after=Later(_ASIDE_SECONDS), waiting_for="code")
+    ids = list(_workflows(alias).runnable(queue).exclude(name__in=names).values_list("pk", flat=True)[:_MOST_ASIDE])
+    if ids:
+        unknown = _workflows(alias).runnable(queue).filter(pk__in=ids).order_by()
+        unknown.update(run_after=Later(_ASIDE_SECONDS), waiting_for="code")

@@ -9,10 +9,10 @@ as long again as executing it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
-from django.db import DatabaseError, connections, models
+from django.db import DatabaseError, connections, models, transaction
 from django.db.models.constants import OnConflict
 from django.db.models.sql import InsertQuery, Query, UpdateQuery
 
@@ -50,38 +50,46 @@ class Statement:
     """
     One statement, compiled for each database on first use.
 
-    build  makes the ORM query; it is called once a database (and again when a test has moved the clock, since the
-           moved clock is part of the text)
+    build      makes the ORM query; it is called once a database (and again when a test has moved the clock, since the
+               moved clock is part of the text)
+    returning  attribute names of the columns that an UPDATE returns of each row it changed, for change()
     """
 
-    def __init__(self, build: Callable[[str], Query]) -> None:
+    def __init__(self, build: Callable[[str], Query], *, returning: Sequence[str] = ()) -> None:
         self._build = build
+        self._returning = returning
         self._compiled: dict[tuple[str, float], _Compiled] = {}
 
     def execute(self, alias: str, values: Mapping[str, Any]) -> int:
         """Run it and return the number of rows it touched. Values must be what the driver takes as it is."""
-        with turn(alias):
-            return int(self._run(alias, self._compiled_for(alias), values, lambda cursor: cursor.rowcount))
+        connection = connections[alias]
+        with turn(connection):
+            return int(self._run(connection, self._compiled_for(alias), values, _row_count))
+
+    def change(self, alias: str, values: Mapping[str, Any]) -> list[Any]:
+        """Run an UPDATE and return what it says of each row it changed."""
+        with turn(connections[alias]):
+            return self.fetch(alias, values)
 
     def fetch(self, alias: str, values: Mapping[str, Any]) -> list[Any]:
         """Run a SELECT and return its rows, each column as the ORM would give it back."""
         compiled = self._compiled_for(alias)
-        rows = self._run(alias, compiled, values, lambda cursor: cursor.fetchall())
+        rows = self._run(connections[alias], compiled, values, _all_rows)
         if compiled.converters:
             return list(compiled.compiler.apply_converters(rows, compiled.converters))
         return list(rows)
 
-    def _run(self, alias: str, compiled: _Compiled, values: Mapping[str, Any], read: Callable[[Any], Any]) -> Any:
+    def _run(self, connection: Any, compiled: _Compiled, values: Mapping[str, Any], read: Callable[[Any], Any]) -> Any:
         params = [values[item.name] if type(item) is Slot else item for item in compiled.template]
         try:
-            return _execute(alias, compiled.sql, params, read)
+            return _execute(connection, compiled.sql, params, read)
         except DatabaseError as error:
             if getattr(error.__cause__, "sqlstate", None) not in SESSION_CHANGED:
                 raise
-            _shared_sessions.add(alias)
-            if connections[alias].in_atomic_block:
+            _shared_sessions.add(connection.alias)
+            if connection.in_atomic_block:
                 raise
-            return _execute(alias, compiled.sql, params, read)
+            return _execute(connection, compiled.sql, params, read)
 
     def _compiled_for(self, alias: str) -> _Compiled:
         key = (alias, clock.shift_seconds())
@@ -92,6 +100,8 @@ class Statement:
 
     def _compile(self, alias: str) -> _Compiled:
         compiler: Any = self._build(alias).get_compiler(using=alias)
+        if self._returning:
+            return self._compile_returning(alias, compiler)
         found = compiler.as_sql()
         # An INSERT is a list of statements, here always of one.
         sql, params = found[0] if isinstance(found, list) else found
@@ -99,9 +109,27 @@ class Statement:
         converters = compiler.get_converters([column for column, *_rest in columns]) if columns else None
         return _Compiled(str(sql), tuple(params), compiler, converters)
 
+    def _compile_returning(self, alias: str, compiler: Any) -> _Compiled:
+        """Add RETURNING, for which the ORM has no word in an UPDATE; both databases understand it."""
+        model, quote = compiler.query.model, connections[alias].ops.quote_name
+        fields = {field.attname: field for field in model._meta.concrete_fields}
+        # The ORM compiles a query that locks rows in a transaction only; this one is a statement of its own.
+        with transaction.atomic(using=alias):
+            sql, params = compiler.as_sql()
+        columns = [fields[name].get_col(model._meta.db_table) for name in self._returning]
+        names = ", ".join(quote(fields[name].column) for name in self._returning)
+        return _Compiled(f"{sql} RETURNING {names}", tuple(params), compiler, compiler.get_converters(columns))
 
-def _execute(alias: str, sql: str, params: list[Any], read: Callable[[Any], Any]) -> Any:
-    connection = connections[alias]
+
+def _row_count(cursor: Any) -> Any:
+    return cursor.rowcount
+
+
+def _all_rows(cursor: Any) -> Any:
+    return cursor.fetchall()
+
+
+def _execute(connection: Any, sql: str, params: list[Any], read: Callable[[Any], Any]) -> Any:
     with _preparing_cursor(connection) if _may_prepare(connection) else connection.cursor() as cursor:
         cursor.execute(sql, params)
         return read(cursor)

@@ -1,4 +1,4 @@
-"""The id column, and literals for the conditions of partial indexes."""
+"""The id column, literals for the conditions of partial indexes, and membership in what a subquery chooses once."""
 
 from __future__ import annotations
 
@@ -49,3 +49,31 @@ class Literal(models.Expression):
 
     def as_sql(self, _compiler: Any, _connection: BaseDatabaseWrapper) -> Any:
         return (str(self.value) if isinstance(self.value, int) else f"'{self.value}'"), []
+
+
+class AnyOf(models.Expression):
+    """
+    The condition that a column is one of what a query chooses, which is executed once.
+
+    In `column IN (SELECT ... LIMIT n FOR UPDATE SKIP LOCKED)` PostgreSQL may execute the subquery for each row anew,
+    and so choose more than n. An array is made once.
+    """
+
+    conditional = True
+
+    def __init__(self, column: str, chosen: models.QuerySet[Any, Any]) -> None:
+        super().__init__(output_field=models.BooleanField())
+        self.column: Any = models.F(column)
+        self.chosen: Any = models.Subquery(chosen)
+
+    def get_source_expressions(self) -> list[Any]:
+        return [self.column, self.chosen]
+
+    def set_source_expressions(self, exprs: Any) -> None:
+        self.column, self.chosen = exprs
+
+    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
+        column, column_params = compiler.compile(self.column)
+        chosen, chosen_params = compiler.compile(self.chosen)
+        template = "{} = ANY(ARRAY{})" if connection.vendor == "postgresql" else "{} IN {}"
+        return template.format(column, chosen), [*column_params, *chosen_params]

@@ -16,6 +16,7 @@ from django.db.models import Exists, OuterRef
 from durable_django.base import payloads
 from durable_django.base.clock import Later
 from durable_django.exceptions import RecoveriesExhausted
+from durable_django.models import unreadable
 from durable_django.models.status import Status
 from durable_django.models.step import Step
 
@@ -58,7 +59,7 @@ def recover(orphaned: WorkflowQuerySet, limit: int, *, is_immediate: bool = Fals
     progress = Step.objects.filter(workflow_id=OuterRef("pk"), attempt=OuterRef("attempt"), finished_at__isnull=False)
     with transaction.atomic(using=orphaned.db):
         locked = orphaned.annotate(has_progress=Exists(progress)).select_for_update(skip_locked=True, no_key=True)
-        found = list(locked[:limit])
+        found = unreadable.read_others(locked, limit)
         running = [workflow for workflow in found if workflow.status == Status.RUNNING]
         exhausted = [workflow for workflow in running if _recoveries(workflow) > workflow.max_recoveries]
         _end(exhausted)

@@ -10,9 +10,8 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
-
-from django.db import connections
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 #: Whoever waited so long goes on without a turn: then SQLite itself decides, and gives up at its own timeout.
 _LONGEST_WAIT_SECONDS = 1.0
@@ -20,19 +19,23 @@ _LONGEST_WAIT_SECONDS = 1.0
 _locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
 
 
-@contextmanager
-def turn(alias: str) -> Iterator[None]:
+def turn(connection: Any) -> AbstractContextManager[None]:
     """
     Hold the turn for one short write on SQLite; elsewhere do nothing. A thread may hold it twice.
 
     Inside a transaction, which already has the file's lock, nothing is waited for: whoever has the turn may be waiting
     for that very lock.
     """
-    connection = connections[alias]
     if connection.vendor != "sqlite" or connection.in_atomic_block:
-        yield
-        return
-    lock = _locks[alias]
+        return _NO_TURN
+    return _holding(_locks[connection.alias])
+
+
+_NO_TURN = nullcontext()
+
+
+@contextmanager
+def _holding(lock: Any) -> Iterator[None]:
     has_turn = lock.acquire(timeout=_LONGEST_WAIT_SECONDS)
     try:
         yield

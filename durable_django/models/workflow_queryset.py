@@ -148,24 +148,28 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
         """
         Give the next runnable workflows of a queue to a worker. Return them as they are now: RUNNING, attempt + 1.
 
-        At most `limit`; SKIP LOCKED where it exists, so that workers do not queue up behind each other. Those whose
-        name the worker does not know are put aside for 30 seconds, so that they stand before nobody. One that is
+        At most `limit`; SKIP LOCKED where it exists, so that workers do not queue up behind each other. If there are
+        none, those whose name the worker does not know are put aside, so that they stand before nobody. One that is
         suspected of killing its worker is not taken here: see claim_suspect().
         """
         return claims.claim(self.db, worker_id, queue, limit, names)
 
+    def put_aside(self, queue: str, *, names: Collection[str]) -> None:
+        """Let runnable workflows of other names stand before nobody for 30 seconds."""
+        claims.put_aside(self.db, queue, names)
+
     def claim_suspect(self, worker_id: str, queue: str, *, names: Collection[str]) -> list[Workflow]:
         """Give one workflow that may have killed its workers to a worker that will run nothing else beside it."""
-        with transaction.atomic(using=self.db):
-            ready = self.runnable(queue).suspects().filter(name__in=names)
-            return claims.give(self.db, list(ready.select_for_update(skip_locked=True, no_key=True)[:1]), worker_id)
+        return claims.claim(self.db, worker_id, queue, 1, names, is_alone=True)
 
     def claim_one(self, workflow_id: str, worker_id: str) -> list[Workflow]:
         """Give one workflow, if it is due and nobody has it, to the thread that waits for it."""
-        with transaction.atomic(using=self.db):
-            rows = self.filter(pk=workflow_id, worker__isnull=True, status__in=(Status.QUEUED, Status.WAITING))
-            ready = rows.exclude(run_after__gt=Now()).exclude(status=Status.WAITING, run_after__isnull=True)
-            return claims.give(self.db, list(ready.select_for_update(skip_locked=True, no_key=True)), worker_id)
+
+        def choose(rows: WorkflowQuerySet) -> WorkflowQuerySet:
+            free = rows.filter(pk=workflow_id, worker__isnull=True, status__in=(Status.QUEUED, Status.WAITING))
+            return free.exclude(run_after__gt=Now()).exclude(status=Status.WAITING, run_after__isnull=True)
+
+        return claims.claim_chosen(self.db, worker_id, choose)
 
     def suspects(self) -> Self:
         """Those that lost several workers in a row (index durable_workflow_suspect)."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connections, reset_queries
+from django.db import connections
 
 from durable_django.base import clock
 from durable_django.engine import transactions
@@ -16,10 +16,13 @@ _IDLE_SECONDS = 5.0
 
 
 @contextmanager
-def unit_of_work() -> Iterator[None]:
-    """Close what is broken or too old before and after; keep DEBUG's query log from growing."""
-    close_old()
-    reset_queries()
+def unit_of_work(*, idle_since: float | None = None) -> Iterator[None]:
+    """
+    Close what is broken or too old before and after; keep DEBUG's query log from growing.
+
+    idle_since  moment of elapsed_seconds() when the connections were last used; after a long rest they are tried first
+    """
+    close_old(idle_since=idle_since)
     try:
         yield
     finally:
@@ -35,6 +38,7 @@ def close_old(*, idle_since: float | None = None) -> None:
     is_doubtful = idle_since is not None and clock.elapsed_seconds() - idle_since > _IDLE_SECONDS
     connection: Any
     for connection in connections.all(initialized_only=True):
+        connection.queries_log.clear()
         if connection.in_atomic_block:
             if connection.atomic_blocks[0]._from_testcase:  # noqa: SLF001 - as Django itself asks
                 continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db.models import Exists, OuterRef, Subquery
 from django.db.models.sql import Query
@@ -19,12 +19,12 @@ class Look:
     """
     What there is to do.
 
-    queues            with runnable workflows
+    queues            with runnable workflows, each with the name of the first one
     suspect_queues    with a workflow that must run alone
     seconds_to_timer  until the next workflow becomes due; at most 0 if one is, None if there is none
     """
 
-    queues: tuple[str, ...] = ()
+    queues: dict[str, str] = field(default_factory=dict)
     suspect_queues: tuple[str, ...] = ()
     seconds_to_timer: float | None = None
     has_orphans: bool = False
@@ -53,7 +53,7 @@ def look(alias: str, only: Sequence[str]) -> Look:
     served = [row for row in found if not row[1] and (not only or row[0] in only)]
     _name, _paused, _ready, _suspect, seconds_to_timer, has_orphans, has_overdue = found[0]
     return Look(
-        queues=tuple(row[0] for row in served if row[2] is not None),
+        queues={row[0]: row[2] for row in served if row[2] is not None},
         suspect_queues=tuple(row[0] for row in served if row[3] is not None),
         seconds_to_timer=seconds_to_timer,
         has_orphans=has_orphans,
@@ -69,7 +69,7 @@ def _query(alias: str) -> Query:
         "is_paused",
         # In order, not Exists(): PostgreSQL would rather read the table from its beginning, where a million finished
         # rows may stand before the first runnable one.
-        Subquery(ready.unsuspected().values("line")[:1]),
+        Subquery(ready.unsuspected().values("name")[:1]),
         Subquery(ready.suspects().order_by("line").values("line")[:1]),
         Subquery(workflows.timed().values_list(SecondsUntil("run_after"))[:1]),
         Exists(workflows.orphaned()),

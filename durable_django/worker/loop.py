@@ -25,11 +25,14 @@ from durable_django.worker.janitor import Janitor
 from durable_django.worker.looks import Look, look
 from durable_django.worker.options import WorkerOptions
 from durable_django.worker.pool import Pool
+from durable_django.worker.quiet import Quiet
 
 #: After a ring the loop looks again this often until it finds nothing: rings within wakeups.QUIET_SECONDS are skipped.
 _ECHO_SECONDS = 0.015
-#: While other slots work, wait this long for more to become free: one claim of several costs as much as one of one.
-_GATHER_SECONDS = 0.001
+#: While there is more to claim, look for free slots this often if there was none.
+_FULL_SECONDS = 0.01
+#: Then wait this long for more to become free: one claim of several costs as much as one of one.
+_GATHER_SECONDS = 0.004
 
 
 class Loop:
@@ -44,13 +47,16 @@ class Loop:
         self.heartbeat = heartbeat
         self.wake = wake
         self.janitor = Janitor(alias)
+        self.quiet = Quiet()
         self.claimed = 0
         self.is_idle = False
         self._hot: deque[str] = deque()
         self._rung = threading.Event()
+        self._has_waiting_suspect = False
         self._looked_at = -1.0
         self._next_look_at = 0.0
         self._failures = 0
+        self._has_gathered = False
 
     def ring(self) -> None:
         """Note that there may be work; called from the heartbeat's thread."""
@@ -69,7 +75,11 @@ class Loop:
 
     @property
     def may_claim(self) -> int:
-        """How many workflows may be claimed now: free slots, within max_workflows."""
+        """How many workflows may be claimed now: free slots, within max_workflows; none for the sake of a suspect."""
+        return 0 if self.quiet.is_on else self._free
+
+    @property
+    def _free(self) -> int:
         if self.heartbeat.owner.has_passed():
             return 0
         free = self.pool.free
@@ -81,14 +91,20 @@ class Loop:
         if self.heartbeat.owner.is_holding:
             # A write transaction of this process is open on SQLite; a claim would only wait for it, deaf to signals.
             return _ECHO_SECONDS
-        if self.may_claim and self._hot:
-            return self._claim_hot()
         now = clock.elapsed_seconds()
-        if now < self._next_look_at and not (self._rung.is_set() and self.may_claim):
+        if self._hot and now < self._next_look_at and not self.quiet.is_on:
+            return self._claim_hot()
+        if now < self._next_look_at and not self._must_look:
             return self._next_look_at - now
         if self._rung.is_set() and now - self._looked_at < _ECHO_SECONDS:
             return _ECHO_SECONDS - (now - self._looked_at)
         return self._look()
+
+    @property
+    def _must_look(self) -> bool:
+        """Whether to look before the next poll: somebody rang, or nothing stands in a suspect's way any more."""
+        has_become_idle = self._has_waiting_suspect and not self.pool.busy
+        return has_become_idle or (self._rung.is_set() and self.may_claim > 0)
 
     def _look(self) -> float:
         was_rung = self._rung.is_set()
@@ -98,14 +114,24 @@ class Loop:
         changed = self.janitor.tidy(found, self.heartbeat.owner)
         if found.is_timer_due:
             changed += Workflow.objects.using(self.alias).promote()
-        self._claim_suspect(found)
+        self._see_to_suspects(found)
+        self._put_aside_unknown(found)
         self._hot.extend(queue for queue in found.queues if queue not in self._hot)
         self.is_idle = not (found.has_work or changed or self.pool.busy)
-        if changed or (self._hot and self.may_claim):
-            return 0.0
-        if was_rung and found.has_work:
-            self._rung.set()
-        return self._rest_after(found)
+        seconds = self._rest_after(found)
+        if changed:
+            self._next_look_at = self._looked_at
+        elif not (self._hot and self.may_claim):
+            if was_rung and found.has_work:
+                self._rung.set()
+            return seconds
+        return 0.0
+
+    def _put_aside_unknown(self, found: Look) -> None:
+        """See to it that a worker that always has enough to claim does not read past the same strangers each time."""
+        for queue, name in found.queues.items():
+            if not registry.workflows.knows(name):
+                Workflow.objects.using(self.alias).put_aside(queue, names=registry.workflows.names())
 
     def _rest_after(self, found: Look) -> float:
         seconds = float(durable_settings.POLL_SECONDS) * (0.9 + 0.2 * random.random())  # noqa: S311 - spreads load
@@ -116,12 +142,14 @@ class Loop:
 
     def _claim_hot(self) -> float:
         """Claim from the next queue that is known to have work; whether it had enough decides if it stays known."""
-        if self.pool.busy and self.may_claim < self.pool.size // 2:
-            threading.Event().wait(_GATHER_SECONDS)
-        queue, limit = self._hot.popleft(), self.may_claim
+        limit = self.may_claim
         if limit <= 0:
-            self._hot.append(queue)
-            return 0.0
+            return _FULL_SECONDS
+        if not self._is_roomy and not self._has_gathered:
+            self._has_gathered = True
+            return _GATHER_SECONDS
+        self._has_gathered = False
+        queue = self._hot.popleft()
         owner = self.heartbeat.owner
         found = Workflow.objects.using(self.alias).claim(
             owner.worker_id, queue, limit, names=registry.workflows.names()
@@ -135,12 +163,28 @@ class Loop:
             self._rung.set()
         return 0.0
 
+    @property
+    def _is_roomy(self) -> bool:
+        return self.pool.free * 2 >= self.pool.size
+
+    @property
+    def is_waiting_for_slots(self) -> bool:
+        """Whether one free slot more makes no difference yet."""
+        return bool(self._hot) and not self._is_roomy
+
+    def _see_to_suspects(self, found: Look) -> None:
+        """Claim a workflow that must run alone if nothing runs here; else see to it that nothing does, for a while."""
+        self._has_waiting_suspect = bool(found.suspect_queues and self.pool.busy)
+        if not self._has_waiting_suspect:
+            self._claim_suspect(found)
+            self.quiet.end()
+        elif not self.pool.is_alone:
+            self.quiet.ask()
+
     def _claim_suspect(self, found: Look) -> None:
-        if not found.suspect_queues or not self.may_claim:
-            return
         owner = self.heartbeat.owner
         names = registry.workflows.names()
-        for queue in found.suspect_queues:
+        for queue in found.suspect_queues if self._free > 0 else ():
             for workflow in Workflow.objects.using(self.alias).claim_suspect(owner.worker_id, queue, names=names):
                 self.claimed += 1
                 self.pool.take_alone(workflow, owner)

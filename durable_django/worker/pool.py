@@ -22,7 +22,7 @@ class Pool:
     """
     A fixed number of threads. `free` is how many workflows it can take now; `on_free` is called after each one.
 
-    A workflow that asks to run alone (`alone`) waits until nothing else runs, and nothing else is taken meanwhile.
+    is_alone  it runs one workflow beside which nothing may be taken
     """
 
     def __init__(self, alias: str, threads: int, on_free: Callable[[], None], on_interrupt: Callable[[], None]) -> None:
@@ -33,8 +33,7 @@ class Pool:
         self._work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._busy = 0
-        self._alone: Work | None = None
-        self._is_alone_running = False
+        self.is_alone = False
         self._threads = [threading.Thread(target=self._run, name=f"durable-{n}", daemon=True) for n in range(threads)]
         for thread in self._threads:
             thread.start()
@@ -42,12 +41,12 @@ class Pool:
     @property
     def busy(self) -> int:
         """How many workflows it holds."""
-        return self._busy + (self._alone is not None)
+        return self._busy
 
     @property
     def free(self) -> int:
         """How many workflows it can take now."""
-        return 0 if self._alone is not None or self._is_alone_running else self.size - self._busy
+        return 0 if self.is_alone else self.size - self._busy
 
     def take(self, workflows: Sequence[Workflow], owner: Ownership) -> None:
         """Run these workflows; at most `free` of them."""
@@ -58,11 +57,9 @@ class Pool:
             self._work.put((workflow, owner))
 
     def take_alone(self, workflow: Workflow, owner: Ownership) -> None:
-        """Run one workflow as soon as everything else has ended, and nothing beside it."""
-        owner.held.add(workflow.pk)
-        with self._lock:
-            self._alone = (workflow, owner)
-        self._start_alone_if_idle()
+        """Run one workflow, and nothing beside it; only while nothing else runs."""
+        self.is_alone = True
+        self.take([workflow], owner)
 
     def stop(self) -> None:
         """End the threads as they become idle."""
@@ -72,15 +69,14 @@ class Pool:
     def _run(self) -> None:
         idle_since = clock.elapsed_seconds()
         while (work := self._work.get()) is not None:
-            hygiene.close_old(idle_since=idle_since)
-            self._attempt(work)
+            self._attempt(work, idle_since)
             idle_since = clock.elapsed_seconds()
         connections.close_all()
 
-    def _attempt(self, work: Work) -> None:
+    def _attempt(self, work: Work, idle_since: float) -> None:
         workflow, owner = work
         try:
-            with hygiene.unit_of_work():
+            with hygiene.unit_of_work(idle_since=idle_since):
                 attempts.attempt(workflow, owner, self.alias)
         except KeyboardInterrupt:
             self.on_interrupt()
@@ -95,15 +91,7 @@ class Pool:
 
     def _has_ended(self) -> None:
         with self._lock:
+            # In this order: whoever sees an idle pool may make it run another one alone.
+            self.is_alone = False
             self._busy -= 1
-            self._is_alone_running = False
-        self._start_alone_if_idle()
         self.on_free()
-
-    def _start_alone_if_idle(self) -> None:
-        with self._lock:
-            if self._alone is None or self._busy:
-                return
-            work, self._alone = self._alone, None
-            self._busy, self._is_alone_running = 1, True
-        self._work.put(work)

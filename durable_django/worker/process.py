@@ -104,7 +104,7 @@ class WorkerProcess:
             queues=list(self.options.queues),
             threads=self.options.threads,
         )
-        self.pool = Pool(self.alias, self.options.threads, self.wake.set, self._on_interrupt)
+        self.pool = Pool(self.alias, self.options.threads, self._on_free, self._on_interrupt)
         self.loop = Loop(self.alias, self.options, self.pool, self.heartbeat, self.wake)
         signals.worker_started.send_robust(
             sender=None,
@@ -121,6 +121,12 @@ class WorkerProcess:
         loop = getattr(self, "loop", None)
         if loop is not None:
             loop.ring()
+
+    def _on_free(self) -> None:
+        """Wake the loop, unless it waits for more slots than one."""
+        loop = getattr(self, "loop", None)
+        if loop is None or not loop.is_waiting_for_slots:
+            self.wake.set()
 
     def _on_interrupt(self) -> None:
         """User code raised KeyboardInterrupt: the same as INT."""

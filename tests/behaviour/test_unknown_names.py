@@ -45,6 +45,17 @@ class AnUnknownName(TestCase):
 
         self.assertEqual([known.id], claimed)
 
+    def test_that_must_run_alone_stands_before_nobody_either(self):
+        """A suspect without code is put aside, however many there are; the next one that is known is claimed."""
+        unknown = [self.start(priority=50) for _ in range(20)]
+        known = takes_order.start(1)
+        Workflow.objects.update(recoveries=3)
+
+        found = [Workflow.objects.claim_suspect("w", "default", names=KNOWN) for _ in range(2)]
+
+        self.assertEqual([known.id], [each.pk for claimed in found for each in claimed])
+        self.assertEqual({("code", 0)}, {(row(handle).waiting_for, row(handle).attempt) for handle in unknown})
+
     def test_is_looked_at_again_after_half_a_minute(self):
         """The worker that put it aside may have been the wrong one: it comes back to the queue by itself."""
         handle = self.start()

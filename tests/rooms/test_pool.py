@@ -135,24 +135,13 @@ class APool(PoolTestCase):
 
 
 class ASuspect(PoolTestCase):
-    def test_waits_until_nothing_else_runs(self):
-        """And nothing is taken beside it."""
-        self.take("a")
-        eventually(lambda: "a" in self.runs.running, "a runs")
+    def test_runs_alone(self):
+        """Nothing is taken beside it, however many threads there are; then the pool is open again."""
         self.pool.take_alone(Workflow(pk="suspect"), self.owner)
-        waiting = (self.pool.free, self.pool.busy, "suspect" in self.runs.running)
-        self.let_go("a")
         eventually(lambda: "suspect" in self.runs.running, "the suspect runs")
-        alone = (self.pool.free, self.pool.busy)
+        alone = (self.pool.free, self.pool.busy, self.pool.is_alone)
         self.let_go("suspect")
-        eventually(lambda: self.pool.free == 2, "the pool is open again")
+        eventually(lambda: self.freed, "the pool said that it is free")
 
-        self.assertEqual(((0, 2, False), (0, 1)), (waiting, alone))
-        self.assertEqual(1, self.runs.most)
-
-    def test_runs_at_once_in_an_idle_pool(self):
-        """There is nobody to wait for."""
-        self.pool.take_alone(Workflow(pk="suspect"), self.owner)
-
-        eventually(lambda: "suspect" in self.runs.running, "the suspect runs")
-        self.assertEqual(0, self.pool.free)
+        self.assertEqual((0, 1, True), alone)
+        self.assertEqual((2, 0, False), (self.pool.free, self.pool.busy, self.pool.is_alone))

@@ -1,0 +1,205 @@
+"""worker/loop.py: what one process claims, and when it claims nothing for the sake of one that must run alone."""
+
+import threading
+from types import SimpleNamespace
+from unittest import mock
+
+from django.test import TestCase
+
+from durable_django.base import clock
+from durable_django.engine import attempts
+from durable_django.engine.ownership import Ownership
+from durable_django.models import Queue, Worker, Workflow
+from durable_django.worker.loop import Loop
+from durable_django.worker.options import WorkerOptions
+from durable_django.worker.pool import Pool
+from tests.behaviour.support import eventually, row
+from tests.rooms.test_pool import Runs
+from tests.sample.promises import takes_order
+
+
+class LoopTestCase(TestCase):
+    """Loops with real pools, whose workflows run until the test lets them go; time moves when the test says so."""
+
+    def setUp(self):
+        self.now = 1000.0
+        self.runs = Runs()
+        for patched in (
+            mock.patch.object(clock, "elapsed_seconds", lambda: self.now),
+            mock.patch.object(attempts, "attempt", self.runs),
+        ):
+            patched.start()
+            self.addCleanup(patched.stop)
+        Queue.objects.sync(["default"])
+        self.loop = self.make_loop("w")
+
+    def make_loop(self, worker, **options):
+        """Return the loop of one more process with two threads."""
+        Worker.objects.register(worker, 3600, hostname="test", pid=0)
+        pool = Pool("default", 2, lambda: None, lambda: None)
+        self.addCleanup(self.stop, pool)
+        heartbeat = SimpleNamespace(owner=Ownership(worker))
+        return Loop("default", WorkerOptions(threads=2, **options), pool, heartbeat, threading.Event())
+
+    def stop(self, pool):
+        for workflow in Workflow.objects.all():
+            self.runs.gate(workflow.pk).set()
+        pool.stop()
+        for thread in pool._threads:
+            thread.join(30)
+
+    def start(self, name, recoveries=0):
+        handle = takes_order.using(id=name).start(7)
+        Workflow.objects.filter(pk=name).update(recoveries=recoveries)
+        return handle
+
+    def turn(self, seconds=0.0, loop=None):
+        """Let so much time pass, then do as many turns as a process does without waiting."""
+        self.now += seconds
+        loop = loop or self.loop
+        for _ in range(10):
+            if loop.turn() > 0:
+                break
+        self.assertEqual(0, loop._failures)
+
+    def let_go(self, name):
+        """Let a workflow end, and wait until its slot is free."""
+        busy = self.loop.pool.busy
+        eventually(lambda: name in self.runs.running, f"{name} runs")
+        self.runs.gate(name).set()
+        eventually(lambda: self.loop.pool.busy < busy, f"the slot of {name} is free")
+        Workflow.objects.filter(pk=name).update(status="succeeded", worker=None)
+
+    def held(self):
+        """Return what the workers have in their hands."""
+        return sorted(Workflow.objects.running().values_list("pk", flat=True))
+
+
+class ALoop(LoopTestCase):
+    def test_claims_what_its_pool_can_take(self):
+        """In the order of their turn; the rest as slots become free."""
+        for name in "abc":
+            self.start(name)
+        self.turn()
+        first = self.held()
+        self.let_go("a")
+        self.turn()
+
+        self.assertEqual((["a", "b"], ["b", "c"]), (first, self.held()))
+
+
+class ASuspect(LoopTestCase):
+    """It has lost three workers in a row."""
+
+    def setUp(self):
+        super().setUp()
+        self.start("long")
+        self.turn()
+        self.suspect = self.start("suspect", recoveries=3)
+
+    def test_runs_at_once_where_nothing_runs(self):
+        """And nothing beside it."""
+        self.let_go("long")
+        self.start("other")
+        self.turn(2)
+
+        self.assertEqual((["suspect"], 0, 1), (self.held(), self.loop.pool.free, self.loop.pool.busy))
+        eventually(lambda: self.runs.running == ["suspect"], "it runs")
+
+    def test_is_not_claimed_by_a_process_that_is_busy(self):
+        """It stays in its queue, for whoever is idle first."""
+        self.turn(2)
+
+        self.assertEqual(("queued", 0), (row(self.suspect).status, row(self.suspect).attempt))
+
+    def test_is_taken_by_another_process_that_is_idle(self):
+        """The one that held its claims back for it goes on with them."""
+        self.turn(2)
+        self.start("other")
+        other = self.make_loop("w2")
+        self.turn(loop=other)
+        taken = self.held()
+        self.turn(2)
+
+        self.assertEqual((["long", "suspect"], ["long", "other", "suspect"]), (taken, self.held()))
+
+    def test_holds_others_back_for_some_seconds(self):
+        """A step may take hours: then others are claimed again."""
+        self.turn(2)
+        self.start("other")
+        seen = []
+        for seconds in (1, 8, 2):
+            self.turn(seconds)
+            seen.append(self.held())
+
+        self.assertEqual([["long"], ["long"], ["long", "other"]], seen)
+
+    def test_holds_them_back_again_after_a_minute(self):
+        """Not earlier, and not only once."""
+        self.turn(2)
+        self.turn(11)
+        seen = []
+        for seconds in (1, 30, 50):
+            self.turn(seconds)
+            self.start(f"after-{seconds}")
+            self.turn(2)
+            seen.append(f"after-{seconds}" in self.held())
+            if seen[-1]:
+                self.let_go(f"after-{seconds}")
+
+        self.assertEqual([True, True, False], seen)
+
+    def test_runs_as_soon_as_the_process_is_idle(self):
+        """Nobody waits for the next poll, and others wait a little longer."""
+        self.turn(2)
+        self.start("other")
+        self.let_go("long")
+        self.turn(0.1)
+
+        self.assertEqual((["suspect"], 0), (self.held(), self.loop.may_claim))
+
+    def test_comes_after_the_others_that_waited_for_one(self):
+        """Many suspects and many others take turns."""
+        self.start("suspect-2", recoveries=3)
+        self.start("other")
+        self.let_go("long")
+        self.turn(2)
+        first = self.held()
+        self.turn(2)
+        self.let_go(first[0])
+        self.turn(0.1)
+        second = self.held()
+        self.turn(2)
+        third = self.held()
+        self.let_go("other")
+        self.turn(0.1)
+
+        self.assertEqual((["suspect"], ["other"], ["other"]), (first, second, third))
+        self.assertEqual(["suspect-2"], self.held())
+
+    def test_of_another_code_stands_before_nobody(self):
+        """Neither before the next suspect, nor, for the quiet that nobody here needs, in the way of others."""
+        Workflow.objects.filter(pk="suspect").update(name="elsewhere.ship")
+        self.start("suspect-2", recoveries=3)
+        self.let_go("long")
+        self.turn(2)
+        self.turn(2)
+        first = self.held()
+        self.let_go("suspect-2")
+        self.turn(2)
+        self.start("other")
+        self.turn(2)
+
+        found = row(self.suspect)
+        self.assertEqual((["suspect-2"], ["other"]), (first, self.held()))
+        self.assertEqual(("queued", "code", 0), (found.status, found.waiting_for, found.attempt))
+
+    def test_counts_as_one_of_max_workflows(self):
+        """The process ends after so many, of whichever kind."""
+        loop = self.make_loop("w2", max_workflows=1)
+        self.turn(loop=loop)
+        eventually(lambda: "suspect" in self.runs.running, "it runs")
+        self.start("other")
+        self.turn(2, loop=loop)
+
+        self.assertEqual((1, ["long", "suspect"]), (loop.claimed, self.held()))
