@@ -51,15 +51,14 @@ def is_gone(pid: int, started_at: str) -> bool:
     What cannot be seen is not gone: /proc may hide other users' processes (hidepid).
     """
     seen = process_started_at(pid)
-    if seen:
+    if seen or _stat(pid):
+        # A zombie is there to be seen, whoever may send it signals, and has no start any more.
         return seen != started_at
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return _stat(pid)[:1] in (["Z"], ["X"])
+    except OSError as error:
+        return isinstance(error, ProcessLookupError)
+    return False
 
 
 def is_stopped(pid: int) -> bool:

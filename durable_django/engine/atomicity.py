@@ -14,7 +14,7 @@ from django.db import DatabaseError, Error, InterfaceError, connections, transac
 
 from durable_django import signals
 from durable_django.base import clock, payloads
-from durable_django.base.interrupts import EngineFailed
+from durable_django.base.interrupts import EngineFailed, Interrupt
 from durable_django.engine import checkpoints, faults, transactions
 from durable_django.engine.calls import Call
 from durable_django.engine.checkpoints import Refused, Taken
@@ -43,7 +43,7 @@ class Failed(Exception):
 
 
 class Unverified(Exception):
-    """COMMIT got no verdict: only the checkpoint itself can tell."""
+    """COMMIT failed, or a hook behind it, with an error of any kind: only the checkpoint itself can tell which."""
 
 
 class EngineTrouble(Exception):
@@ -196,11 +196,15 @@ def _once(call: Call) -> Any:
             if extended_at is not None:
                 owner.extend_from(extended_at)
     except (Error, Refused, Taken, Failed, EngineTrouble) as error:
-        if is_complete and faults.classify(error) is not Fault.ROLLED_BACK:
+        if is_complete:
             raise Unverified from error
         raise
-    except Exception as error:
-        # The commit stands or falls without the receivers of on_commit(); one of them raised this.
+    except (Interrupt, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception) and not is_complete:
+            raise
+        # The commit stands or falls without the receivers of on_commit(); one of them raised this, by sys.exit() too.
         raise Unverified from error
     checkpoints.send_recorded(entry)
     call.run.guard(call.require_in_time)

@@ -150,7 +150,8 @@ def _settle_value(run: Run, registered: Registered, value: Any) -> None:
 
 def _settle_error(run: Run, registered: Registered, error: Exception) -> None:
     workflow = run.workflow
-    if error is not run.step_error and faults.is_passing(error) and workflow.recoveries < workflow.max_recoveries:
+    is_trouble = faults.is_passing(error) and not run.is_outcome(error)
+    if is_trouble and workflow.recoveries < workflow.max_recoveries:
         # The workflow's own queries failed because the database did: that is no outcome.
         _write(run, "give a workflow back", workflow.step_back)
         _send(signals.workflow_let_go, run, reason=f"the database failed: {error}")

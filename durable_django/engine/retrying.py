@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 
 from durable_django import signals
 from durable_django.base import payloads
@@ -12,6 +12,7 @@ from durable_django.base.interrupts import LeaseLost, Suspended
 from durable_django.engine import checkpoints, faults
 from durable_django.engine.calls import Call
 from durable_django.engine.checkpoints import Entry, Refused, Taken
+from durable_django.engine.faults import Fault
 from durable_django.exceptions import BrokenTransaction, PayloadError, RetriesExhausted
 from durable_django.models.step import Step
 
@@ -122,6 +123,10 @@ def time_out(call: Call) -> bool:
     except (Refused, Taken):
         call.is_timed_out = False
         return False
+    except DatabaseError as error:
+        # Nothing was written, unless COMMIT got no answer: then the late thread must not record anything either.
+        call.is_timed_out = faults.classify(error) is Fault.LOST
+        raise
     return True
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from django.db import connections
@@ -38,8 +38,11 @@ class OpenSessions:
     def keep_awake(self) -> None:
         """Send each session that is idle in a transaction something to do; one that works needs nothing."""
         for connection in list(self._connections.values()):
-            if connection.connection is not None:
-                _stir(connection.connection)
+            session = connection.connection
+            # One that breaks, or is closed meanwhile, is the business of the thread that uses it.
+            with suppress(connection.Database.Error):
+                if session is not None:
+                    _stir(session)
 
 
 def _stir(session: Any) -> None:

@@ -26,7 +26,7 @@ from durable_django.models.compiled import Statement
 from durable_django.models.status import Status
 from durable_django.models.workflow import START, START_DELAYED, START_LATER, START_RUNNING, Workflow
 
-_ROWS_PER_STATEMENT = 1000
+_MOST_ROWS_PER_STATEMENT = 1000
 #: An escaped NUL in JSON text, not a backslash that happens to stand before the same letters.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -78,11 +78,15 @@ def start(
 def start_many(
     registered: Registered, calls: Sequence[tuple[tuple[Any, ...], dict[str, Any]]], options: StartOptions
 ) -> list[str]:
-    """Insert many workflows with generated ids: one statement per thousand. Return the ids in order."""
+    """
+    Insert many workflows with generated ids, all or none. Return the ids in order.
+
+    Django makes the statements smaller where the database takes fewer parameters: on SQLite, 25 rows with Django 5.2.
+    """
     alias = context.alias_of_workflows()
     encoded = [_encode(registered, args, kwargs) for args, kwargs in calls]
     rows = [_row(registered, arguments, options, alias) for arguments in encoded]
-    Workflow.objects.using(alias).bulk_create(rows, batch_size=_ROWS_PER_STATEMENT)
+    Workflow.objects.using(alias).bulk_create(rows, batch_size=_MOST_ROWS_PER_STATEMENT)
     wakeups.ring(alias, options.delay_seconds or 0)
     return [row.pk for row in rows]
 

@@ -47,7 +47,7 @@ def _perform(run: Run, spec: StepSpec, args: tuple[Any, ...], kwargs: dict[str, 
             run.guard(retrying.wait_for_retry, call)
         return run.guard(_until_outcome, call)
     except Exception as error:
-        run.step_error = error
+        run.outcomes.extend(each for each in (error, error.__cause__) if each is not None and faults.is_passing(each))
         raise
 
 
@@ -93,7 +93,7 @@ def _body(call: Call) -> Any:
         try:
             value = call.body()
         except Exception as error:
-            _require_closed(call)
+            _require_closed(call, error)
             reruns += 1
             if not faults.is_passing(error) or reruns > MOST_RERUNS:
                 raise Failed(error) from error
@@ -106,12 +106,14 @@ def _body(call: Call) -> Any:
             return value
 
 
-def _require_closed(call: Call) -> None:
+def _require_closed(call: Call, error: Exception | None = None) -> None:
     """Roll back a transaction that the body has left open, which its record must not be written into, and fail it."""
     if transactions.close_left_open(call.run.alias, call.run.depth):
         advice = "End it, use `with transaction.atomic()`, or make the step atomic."
         what = "left a transaction of its own open"
-        raise Failed(BrokenTransaction(kind="Step", step=call.spec.name, what=what, advice=advice))
+        broken = BrokenTransaction(kind="Step", step=call.spec.name, what=what, advice=advice)
+        broken.__cause__ = error
+        raise Failed(broken)
 
 
 def _record(call: Call, *, output: str | None = None, error: str | None = None, value: Any = None) -> Any:

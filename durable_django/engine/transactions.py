@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import connections
+from django.db.transaction import TransactionManagementError
 
 
 def is_left_open(alias: str, depth: int) -> bool:
@@ -26,11 +27,16 @@ def close_left_open(alias: str, depth: int) -> bool:
     if not is_left_open(alias, depth):
         return False
     if depth:
-        # A TestCase's own blocks stay.
-        unwind(connections[alias], depth, depth - 1)
+        _leave(connections[alias], depth)
     else:
         discard(alias)
     return True
+
+
+def _leave(connection: Any, depth: int) -> None:
+    """Leave the atomic blocks above a level as an error would, innermost first; a TestCase's own ones stay."""
+    while len(connection.atomic_blocks) > depth:
+        connection.atomic_blocks[-1].__exit__(TransactionManagementError, None, None)
 
 
 def unwind(connection: Any, blocks: int, savepoints: int) -> bool:

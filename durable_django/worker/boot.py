@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.core import checks
@@ -73,6 +75,32 @@ def _prepare_postgresql(options: dict[str, Any]) -> None:
     options.setdefault("keepalives_count", 3)
     options.setdefault("tcp_user_timeout", milliseconds)
     options.setdefault("connect_timeout", 10)
+
+
+@contextmanager
+def giving_up_after(seconds: int, alias: str) -> Iterator[None]:
+    """
+    Give this thread, while the block runs, another connection, which waits no longer than that: for whatever it is.
+
+    For a process that must not wait, as the supervisor must not. Not from the pool, where it would wait for its turn.
+    """
+    before = connections[alias]
+    impatient = before.copy()
+    options = impatient.settings_dict.setdefault("OPTIONS", {})
+    options.pop("pool", None)
+    if before.vendor == "postgresql":
+        milliseconds = seconds * 1000
+        limits = f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}"
+        options["options"] = f"{options.get('options', '')} {limits}".strip()
+        options |= {"connect_timeout": seconds, "tcp_user_timeout": milliseconds}
+    elif before.vendor == "sqlite":
+        options["timeout"] = seconds
+    connections[alias] = impatient
+    try:
+        yield
+    finally:
+        impatient.close()
+        connections[alias] = before
 
 
 def separate_from_pool(alias: str) -> None:

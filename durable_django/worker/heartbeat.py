@@ -24,6 +24,8 @@ from durable_django.worker import boot
 
 #: Longest time at the bell: within it a step that has just begun with a timeout is noticed.
 _GLANCE_SECONDS = 0.5
+#: Shortest: a timeout that cannot be recorded, since somebody holds the row or SQLite's writer, is due all the while.
+_TRY_AGAIN_SECONDS = 0.05
 
 
 class Heartbeat:
@@ -78,7 +80,8 @@ class Heartbeat:
     def _seconds_to_wait(self) -> float:
         until_beat = self._next_beat_at - clock.elapsed_seconds()
         until_timeout = self.owner.timeouts.seconds_until_next()
-        return max(0.0, min(_GLANCE_SECONDS, until_beat, _GLANCE_SECONDS if until_timeout is None else until_timeout))
+        until_next = min(_GLANCE_SECONDS, until_beat, _GLANCE_SECONDS if until_timeout is None else until_timeout)
+        return max(_TRY_AGAIN_SECONDS, until_next)
 
     def _beat_if_due(self) -> None:
         if clock.elapsed_seconds() < self._next_beat_at:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from durable_django import signals
 from durable_django.base import clock, hosts, registry
 from durable_django.conf import durable_settings
@@ -34,7 +32,7 @@ class Janitor:
 
     def tidy(self, found: Look, owner: Ownership) -> int:
         """Do what the look has shown to be necessary. Return how many workflows became runnable or ended."""
-        changed = self._expire_gone_neighbours() + self._strays.put_back_when_due(owner)
+        changed = self._expire_gone_neighbours(owner) + self._strays.put_back_when_due(owner)
         if found.has_orphans or changed:
             changed += self.recover().total
         if found.has_overdue:
@@ -50,9 +48,9 @@ class Janitor:
         recovering.report(done, self.alias)
         return done
 
-    def _expire_gone_neighbours(self) -> int:
+    def _expire_gone_neighbours(self, owner: Ownership) -> int:
         """Expire at once the lease of each worker of this machine whose process is gone."""
-        self._read_neighbours()
+        self._read_neighbours(owner)
         gone = [row for row in self._neighbours if hosts.is_gone(row[1], row[2])]
         for worker_id, pid, _started_at in gone:
             if Worker.objects.using(self.alias).filter(pk=worker_id).expire():
@@ -62,13 +60,14 @@ class Janitor:
         self._neighbours = [row for row in self._neighbours if row not in gone]
         return len(gone)
 
-    def _read_neighbours(self) -> None:
+    def _read_neighbours(self, owner: Ownership) -> None:
         here = hosts.host()
         now = clock.elapsed_seconds()
         if not here["boot_id"] or now - self._neighbours_read_at < _NEIGHBOURS_SECONDS:
             return
         self._neighbours_read_at = now
-        rows = Worker.objects.using(self.alias).alive().on_host(**here).exclude(pid=os.getpid())
+        # Not by the process number, which a dead predecessor in the same container may have had as well.
+        rows = Worker.objects.using(self.alias).alive().on_host(**here).exclude(pk=owner.worker_id)
         self._neighbours = [row for row in rows.values_list("pk", "pid", "process_started_at") if row[2]]
 
     def forget_old_workers(self) -> None:

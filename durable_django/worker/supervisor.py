@@ -22,8 +22,8 @@ from durable_django import signals
 from durable_django.base import clock, hosts, logs
 from durable_django.conf import durable_settings
 from durable_django.engine import context
-from durable_django.models.worker import Worker
-from durable_django.worker import exits
+from durable_django.models.worker import Worker, WorkerQuerySet
+from durable_django.worker import boot, exits
 from durable_django.worker.options import WorkerOptions
 from durable_django.worker.process import WorkerProcess
 
@@ -32,6 +32,8 @@ _LIFELINE = "DURABLE_DJANGO_WORKER_LIFELINE"
 #: A child that lived this long was healthy: its replacement starts at once.
 _HEALTHY_SECONDS = 5.0
 _LONGEST_PAUSE_SECONDS = 10.0
+#: How long it waits for a database that hangs.
+_PATIENCE_SECONDS = 3
 
 
 def run_child(environment: Mapping[str, str]) -> int:
@@ -77,6 +79,7 @@ class Supervisor:
         self.options = options
         self.children = [Child() for _ in range(options.processes)]
         self.stop_signals = 0
+        self._ended: list[int] = []
 
     def run(self) -> int:
         """Keep the children alive until a signal, or until all have ended by themselves. Return the exit code."""
@@ -108,6 +111,7 @@ class Supervisor:
                 self._kill_if_frozen(child, child.process)
             if child.process is None and not child.has_ended:
                 self._start_when_due(child)
+        self._expire_leases()
 
     @staticmethod
     def _kill_if_frozen(child: Child, process: subprocess.Popen[bytes]) -> None:
@@ -159,12 +163,12 @@ class Supervisor:
             child.process.send_signal(signal.SIGTERM)
 
     def _bury(self, child: Child) -> None:
-        """Expire the lease of a child that has ended, and decide whether another takes its place."""
+        """Decide whether another takes the place of a child that has ended; its lease is expired later."""
         process, child.process = child.process, None
         assert process is not None  # noqa: S101 - narrows the type; _turn() has looked
         os.close(child.lifeline)
         code = process.returncode
-        self._expire_lease(process.pid)
+        self._ended.append(process.pid)
         if code == exits.MISCONFIGURED:
             child.code = exits.REFUSED
             return
@@ -176,17 +180,30 @@ class Supervisor:
         pause = min(0.1 * 2**child.failures, _LONGEST_PAUSE_SECONDS) if child.failures > 1 else 0.0
         child.start_at = clock.elapsed_seconds() + pause
 
-    def _expire_lease(self, pid: int) -> None:
+    def _expire_leases(self) -> None:
+        """
+        Expire the leases of children that have ended.
+
+        Last in a turn, when others have taken their places, and with little patience: the database may hang.
+        """
+        pids, self._ended = self._ended, []
+        if not pids:
+            return
         alias = context.alias_of_workflows()
         try:
-            rows = Worker.objects.using(alias).alive().on_host(**hosts.host()).filter(pid=pid)
-            for worker_id in list(rows.values_list("pk", flat=True)):
-                rows.filter(pk=worker_id).expire()
-                signals.worker_lost.send_robust(
-                    sender=None, worker_id=worker_id, hostname=hosts.host()["hostname"], pid=pid
-                )
+            with boot.giving_up_after(_PATIENCE_SECONDS, alias):
+                self._expire(Worker.objects.using(alias).alive().on_host(**hosts.host()).filter(pid__in=pids))
         except (DatabaseError, InterfaceError) as error:
             # Then the lease runs out by itself, or a neighbour sees that the process is gone.
             signals.database_away.send_robust(sender=None, what="expire a lease", error=error, delay_seconds=0)
         finally:
             connections.close_all()
+
+    @staticmethod
+    def _expire(rows: WorkerQuerySet) -> None:
+        for worker_id, pid, started_at in list(rows.values_list("pk", "pid", "process_started_at")):
+            # A child that was started meanwhile may have the number of a dead one.
+            if hosts.is_gone(pid, started_at) and rows.filter(pk=worker_id).expire():
+                signals.worker_lost.send_robust(
+                    sender=None, worker_id=worker_id, hostname=hosts.host()["hostname"], pid=pid
+                )

@@ -1,17 +1,17 @@
 """What an atomic body does to its transaction: body and checkpoint are committed together, or not at all."""
 
-from contextlib import contextmanager
+import asyncio
 from unittest import skipUnless
 
-from django.db import DatabaseError, IntegrityError, connection, connections, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.test import TransactionTestCase
 
-from durable_django import BrokenTransaction, workflow
+from durable_django import BrokenTransaction, Retry, signals, step, workflow
 from durable_django.models import Step
 from durable_django.testing import run_until_idle
 from tests.behaviour.support import acting, elsewhere, labels, row, steps
 from tests.sample.models import Child, Mark, Parent, Unique
-from tests.sample.promises import act, acts, acts_atomically, acts_itself
+from tests.sample.promises import Here, acts, acts_atomically, acts_itself
 
 TAKEN = "taken"
 
@@ -22,18 +22,15 @@ def sql(text):
         cursor.execute(text)
 
 
-@contextmanager
-def session_of_its_own():
-    """Give back what a connection holds at the end, whatever Django believes of it, and the suite its own one."""
-    before = connections["default"]
-    try:
-        yield
-    finally:
-        if connection.connection is not None:
-            connection.connection.rollback()
-        connection.close()
-        connections["default"] = before
-        before.close()
+@step(atomic=True, retry=Retry(max_attempts=3, base_seconds=0, jitter=0))
+def act_with_retry():
+    return Here.act()
+
+
+@workflow
+def acts_with_retry():
+    """One atomic step that is called again if it fails."""
+    return act_with_retry()
 
 
 class AtomicBodyTestCase(TransactionTestCase):
@@ -151,6 +148,23 @@ class ABodyThatEndsItsTransaction(AtomicBodyTestCase):
             handle.result()
         self.assertEqual("failed", row(handle).status)
 
+    def test_and_raises_is_broken_and_not_retried(self):
+        """What it committed would be done again: its own error gives way, and retry= does not count for it."""
+        calls = []
+
+        def body():
+            calls.append(Mark.objects.create(label="body"))
+            connection.connection.commit()
+            raise LookupError("the provider does not answer")
+
+        handle = self.run_with(body, acts_with_retry)
+
+        with self.assertRaisesMessage(BrokenTransaction, "ended its transaction by hand") as caught:
+            handle.result()
+        self.assertEqual((1, ["body"]), (len(calls), labels()))
+        self.assertEqual((0, None), (Step.objects.get().retries, Step.objects.get().next_retry_at))
+        self.assertIsInstance(caught.exception.__context__, LookupError)
+
     @skipUnless(connection.vendor == "postgresql", "SQLite takes one statement at a time")
     def test_by_the_second_of_two_statements_is_broken(self):
         """A COMMIT hidden behind another statement is noticed afterwards."""
@@ -267,6 +281,48 @@ class OnCommit(AtomicBodyTestCase):
         self.assertEqual("value", handle.result())
         self.assertEqual((1, ["before", "body", "after"]), (len(calls), labels()))
 
+    def test_that_is_left_by_something_else_does_not_undo_it_either(self):
+        """sys.exit() in a hook is a failed hook: told by a signal; the step stands, and the workflow goes on."""
+        heard = []
+
+        def hear(step, error, **_facts):
+            heard.append((step, type(error)))
+
+        signals.step_hook_failed.connect(hear)
+        self.addCleanup(signals.step_hook_failed.disconnect, hear)
+        for error in (SystemExit(3), GeneratorExit(), asyncio.CancelledError()):
+            for robust in (False, True):
+                with self.subTest(error=type(error), robust=robust):
+                    heard.clear()
+                    Mark.objects.all().delete()
+                    handle = self.run_with(lambda error=error, robust=robust: self.leave_behind(error, robust=robust))
+
+                    self.assertEqual("value", handle.result())
+                    self.assertEqual(["before", "body", "after"], labels())
+                    self.assertEqual([("act_atomically", type(error))], heard)
+
+    @staticmethod
+    def leave_behind(error, *, robust):
+        """Do the work of a body, and leave a hook that ends by this error."""
+
+        def hook():
+            raise error
+
+        Mark.objects.create(label="body")
+        transaction.on_commit(hook, robust=robust)
+        return "value"
+
+    def test_that_is_interrupted_gives_the_workflow_back(self):
+        """Ctrl-C in a hook is the worker's: the step stands, the workflow goes on behind it; G1."""
+        handle = acts_atomically.start()
+        with acting(lambda: self.leave_behind(KeyboardInterrupt(), robust=False)), self.assertRaises(KeyboardInterrupt):
+            run_until_idle()
+        given_back = row(handle)
+        run_until_idle()
+
+        self.assertEqual(("queued", None), (given_back.status, given_back.worker))
+        self.assertEqual(("value", ["before", "body", "after"]), (handle.refresh().result(), labels()))
+
     def test_of_a_failed_body_does_not_run(self):
         """What was rolled back announces nothing."""
         seen = []
@@ -278,12 +334,6 @@ class OnCommit(AtomicBodyTestCase):
         self.run_with(body)
 
         self.assertEqual([], seen)
-
-
-@workflow
-def acts_last():
-    """Nothing follows the plain step."""
-    return act()
 
 
 class OtherBodies(AtomicBodyTestCase):
@@ -301,22 +351,6 @@ class OtherBodies(AtomicBodyTestCase):
         for definition in (acts, acts_itself):
             with self.subTest(definition=definition.name):
                 self.assertEqual("already there", self.run_with(body, definition).result())
-
-    def assert_holds_nothing(self, leave_open):
-        """Whoever leaves a transaction open, others see the row ended, and the next workflow runs."""
-        for definition in (acts, acts_itself, acts_last):
-            with self.subTest(definition=definition.name), session_of_its_own():
-                handle = self.run_with(leave_open, definition)
-                self.assertIn(elsewhere(lambda handle=handle: row(handle).status), ("failed", "succeeded"))
-                self.assertEqual(5, self.run_with(lambda: 5, acts).result())
-
-    def test_that_turn_autocommit_off_hold_nothing(self):
-        """set_autocommit(False) in a plain step, the last one too, or in the workflow's own code."""
-        self.assert_holds_nothing(lambda: transaction.set_autocommit(False))
-
-    def test_that_begin_by_hand_hold_nothing(self):
-        """A raw BEGIN that nothing ends, behind Django's back."""
-        self.assert_holds_nothing(lambda: sql("BEGIN"))
 
     @skipUnless(connection.vendor == "postgresql", "SQLite knows no statement timeout")
     def test_that_run_into_a_timeout_of_their_own_fail(self):

@@ -1,7 +1,9 @@
 """Durable calls where they cannot work: other threads, the workflow's own transactions, workflows in workflows."""
 
+import asyncio
 import threading
 
+from asgiref.sync import async_to_sync, sync_to_async
 from django.db import transaction
 from django.test import TestCase, TransactionTestCase
 
@@ -69,6 +71,69 @@ class FromAnotherThread(TestCase):
             run_until_idle()
 
         self.assertEqual("inner", handle.result())
+
+
+def in_tasks(*acts):
+    """Do each in a task of an event loop, all at once, as asynchronous code calls what is not. Return the answers."""
+
+    async def main():
+        return await asyncio.gather(*(sync_to_async(each)() for each in acts), return_exceptions=True)
+
+    return async_to_sync(main)()
+
+
+class FromTasksOfAnEventLoop(TransactionTestCase):
+    def test_steps_are_refused(self):
+        """Tasks wake in an order that no replay need repeat: they would get each other's results."""
+        errors = []
+        with acting(lambda: errors.extend(in_tasks(lambda: mark("a"), lambda: mark_atomically("b")))):
+            handle = acts_itself.start()
+            run_until_idle()
+
+        self.assertEqual([OutsideWorkflow] * 2, [type(error) for error in errors])
+        for error in errors:
+            self.assertIn(f"in the code of workflow {handle.id!r} itself", str(error))
+            self.assertIn("Put async_to_sync() into one step.", str(error))
+        self.assertEqual(("succeeded", ["before", "after"]), (row(handle).status, labels()))
+        self.assertEqual([1, 2], list(Step.objects.order_by("position").values_list("position", flat=True)))
+
+    def test_a_step_is_refused_in_a_coroutine_too(self):
+        """Called without sync_to_async it is in the loop's own thread."""
+
+        async def main():
+            mark("a")
+
+        def body():
+            async_to_sync(main)()
+
+        handle = acts_itself.start()
+        with acting(body):
+            run_until_idle()
+
+        with self.assertRaisesMessage(OutsideWorkflow, "which threads do not keep"):
+            handle.result()
+        self.assertEqual(["before"], labels())
+
+    def test_in_one_step_they_may_call_steps(self):
+        """As the advice says: there they are parts of the outer step, whose result is one."""
+        with acting(lambda: sorted(in_tasks(lambda: mark("a"), lambda: mark("b")))):
+            handle = acts.start()
+            run_until_idle()
+
+        self.assertEqual(["a", "b"], handle.result())
+        self.assertEqual(["mark_atomically", "act", "mark"], steps(handle))
+
+    def test_a_workflow_that_is_itself_run_from_a_loop_calls_its_steps(self):
+        """Only code inside of the workflow's own async_to_sync() is told apart, not where the worker stands."""
+
+        async def main():
+            return await sync_to_async(run_until_idle)()
+
+        handle = acts.start()
+        with acting(lambda: "value"):
+            async_to_sync(main)()
+
+        self.assertEqual("value", handle.result())
 
 
 class InTheWorkflowsOwnTransaction(TransactionTestCase):

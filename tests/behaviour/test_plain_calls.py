@@ -1,6 +1,7 @@
 """A plain call of a workflow: here and now, durably, with its result."""
 
 import threading
+from contextlib import contextmanager
 from unittest import mock
 
 from django.db import connections, transaction
@@ -9,7 +10,8 @@ from django.test import RequestFactory, TestCase, TransactionTestCase, override_
 
 from durable_django import InsideTransaction, Retry, WorkflowCancelled, current_workflow
 from durable_django.base.interrupts import Crashed
-from durable_django.models import Worker, Workflow
+from durable_django.engine import attempts, strays
+from durable_django.models import Worker, Workflow, workflow_queryset
 from durable_django.testing import crash_before, run_until_idle
 from tests.behaviour.support import acting, elsewhere, eventually, labels, presence_ends, statements, steps, summary
 from tests.sample.promises import acts, fails, takes_order
@@ -21,6 +23,13 @@ class PlainCallTestCase(TransactionTestCase):
         block = presence_ends()
         block.__enter__()
         self.addCleanup(block.__exit__, None, None, None)
+
+
+@contextmanager
+def at_once():
+    """Let strays be looked for without the pause that a claim needs to get into a hand."""
+    with mock.patch.object(strays, "WAIT_SECONDS", 0), mock.patch.object(workflow_queryset, "_STRAY_SECONDS", 0):
+        yield
 
 
 class ACall(PlainCallTestCase):
@@ -126,6 +135,16 @@ class ACall(PlainCallTestCase):
     async def test_has_an_async_twin(self):
         """acall() runs in a thread of its own, whose connection it closes."""
         self.assertEqual("7  False", await takes_order.acall(7))
+
+    def test_that_is_interrupted_is_put_back(self):
+        """Ctrl-C between claim and run: the row is runnable again while the process and its lease live."""
+        for interrupt in (KeyboardInterrupt, SystemExit):
+            with self.subTest(interrupt=interrupt.__name__), at_once():
+                with mock.patch.object(attempts, "attempt", side_effect=interrupt), self.assertRaises(interrupt):
+                    takes_order.using(id=interrupt.__name__)(7)
+
+                eventually(Workflow.objects.filter(pk=interrupt.__name__).queued().exists, "the row was put back")
+                self.assertTrue(Worker.objects.alive().exists())
 
     def test_whose_process_is_given_up_leaves_a_lease_that_ends(self):
         """A lease after the last call the process gives up row and heartbeat thread."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from unittest import skipIf, skipUnless
 
 from django.db import connection, connections, transaction
@@ -205,3 +207,26 @@ class AFileThatIsLocked(TroubleTestCase):
 
         self.assert_all_careful(50)
         self.assertEqual(["held-before", "held", "held-next"], handle.result(timeout=60))
+
+
+class ADatabaseThatHangs(TroubleTestCase):
+    def hang(self) -> None:
+        """Lock what a supervisor writes to; on SQLite that is the whole file, which the transaction has locked."""
+        if is_postgresql():
+            with connection.cursor() as cursor:
+                cursor.execute(f"LOCK TABLE {Worker._meta.db_table} IN ACCESS EXCLUSIVE MODE")
+
+    def test_keeps_no_supervisor_from_replacing_its_child(self):
+        """It gives the lease of the dead one up to others, who find that it is gone, and starts another process."""
+        options = {} if is_postgresql() else {"DURABLE_TEST_DATABASE_OPTIONS": json.dumps({"timeout": 3600})}
+        worker = self.start_worker(environment=options)
+        victim = worker.child
+
+        with transaction.atomic():
+            self.hang()
+            os.kill(victim, signal.SIGKILL)
+            wait_until(lambda: set(worker.children) - {victim}, "another process was started")
+            wait_until(lambda: worker.has_said("(expire a lease)"), "the supervisor has given up")
+
+        self.assertEqual(["w-1", "w-2", "w-3"], marks.start("w").result(timeout=60))
+        wait_until(lambda: Worker.objects.alive().count() == 1, "the lease of the dead process has ended")

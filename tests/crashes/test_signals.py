@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
+import subprocess
 
-from durable_django.models import Step, Worker
-from tests.crashes.harness import CrashTestCase, WorkerUnderTest, wait_until
+from durable_django.base.clock import Later
+from durable_django.models import Step, Worker, Workflow
+from tests.crashes.harness import CrashTestCase, WorkerUnderTest, is_postgresql, wait_until
 from tests.sample import flags
-from tests.sample.crashing import held_in_plain, interrupts_itself, marks
+from tests.sample.crashing import held_in_atomic, held_in_plain, interrupts_itself, marks
 
 
 class SignalTestCase(CrashTestCase):
@@ -101,6 +105,37 @@ class TheSecondSignal(SignalTestCase):
         self.let_go_on("w", call=2)
         self.start_worker()
         self.assertEqual(["w-before", "w", "w-next"], handle.result(timeout=60))
+
+
+class TheSecondSignalDuringAnAtomicStep(CrashTestCase):
+    def test_ends_the_worker_too(self):
+        """G6: also on SQLite, where nobody can write meanwhile, and a loop that waited for that would be deaf."""
+        patience = {} if is_postgresql() else {"DURABLE_TEST_DATABASE_OPTIONS": json.dumps({"timeout": 3600})}
+        worker = self.start_worker("--grace", "3600", environment=patience)
+        marks.using(delay=1).start("due")
+        handle = held_in_atomic.start("w")
+        self.wait_for_flag("in-w")
+        early = Workflow.objects.timed().filter(run_after__gt=Later(-0.5))
+        wait_until(lambda: not early.exists(), "the loop had time to look at what is due")
+
+        # Until it ends: nobody can see whether it drains, and signals that come close together count once.
+        wait_until(lambda: has_ended(worker), "a second signal ends it", seconds=30)
+
+        self.assertEqual(2, worker.wait())
+        self.assertEqual(0, self.marks()["w"])
+        self.assertEqual(["atomic_mark"], list(Step.objects.filter(workflow=handle.id).values_list("name", flat=True)))
+        self.let_go_on("w", call=2)
+        self.start_worker()
+        self.assertEqual(["w-before", "w", "w-next"], handle.result(timeout=60))
+        self.assert_made_once("w-before", "w")
+
+
+def has_ended(worker: WorkerUnderTest) -> bool:
+    """Ask a worker to end. Whether it has."""
+    worker.process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        worker.process.wait(0.5)
+    return worker.process.returncode is not None
 
 
 class TheGracePeriod(CrashTestCase):

@@ -79,6 +79,37 @@ class TheHeartbeatsConnection(SimpleTestCase):
         self.assertEqual({"sslmode": "prefer"}, manager["default"].settings_dict["OPTIONS"])
 
 
+class AnImpatientConnection(SimpleTestCase):
+    def options(self, vendor, **options):
+        """Return the options of the connection that a block gets in the place of the thread's own."""
+        own = mock.Mock(vendor=vendor)
+        own.copy.return_value = impatient = mock.Mock(settings_dict={"OPTIONS": options})
+        manager = {"default": own}
+        with mock.patch.object(boot, "connections", manager):
+            with self.assertRaises(LookupError), boot.giving_up_after(3, "default"):
+                self.assertIs(impatient, manager["default"])
+                raise LookupError
+            self.assertIs(own, manager["default"])
+        impatient.close.assert_called_once_with()
+        own.close.assert_not_called()
+        return options
+
+    def test_to_postgresql_waits_for_no_server_no_lock_and_no_answer(self):
+        """Whatever the project allows; not for a place in its pool either."""
+        options = self.options("postgresql", options="-c lock_timeout=0", connect_timeout=60, pool=True)
+
+        limits = "-c lock_timeout=0 -c statement_timeout=3000 -c lock_timeout=3000"
+        self.assertEqual({"options": limits, "connect_timeout": 3, "tcp_user_timeout": 3000}, options)
+
+    def test_to_sqlite_waits_for_no_lock(self):
+        """Whatever the project allows."""
+        self.assertEqual({"timeout": 3}, self.options("sqlite", timeout=3600))
+
+    def test_to_another_database_is_as_the_project_says(self):
+        """It is at least one of its own."""
+        self.assertEqual({"charset": "utf8"}, self.options("mysql", charset="utf8"))
+
+
 class Refusals(TestCase):
     def test_are_none_where_all_is_well(self):
         """The suite's own database is migrated, its checks pass."""

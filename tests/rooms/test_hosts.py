@@ -76,6 +76,54 @@ class AProcess(SimpleTestCase):
             self.assertFalse(hosts.is_stopped(42))
 
 
+@skipUnless(IS_LINUX, "only Linux shows its processes in /proc")
+class AProcessThatMayBeGone(SimpleTestCase):
+    def test_lives_as_long_as_it_runs(self):
+        """Its number and its start say that it is the one."""
+        child = sleeper()
+        started_at = hosts.process_started_at(child.pid)
+        before = hosts.is_gone(child.pid, started_at)
+        child.kill()
+        child.wait()
+
+        self.assertEqual((False, True), (before, hosts.is_gone(child.pid, started_at)))
+
+    def test_is_gone_when_another_has_its_number(self):
+        """The start differs."""
+        self.assertTrue(hosts.is_gone(os.getpid(), "4711"))
+
+    def test_is_gone_as_a_zombie(self):
+        """Dead, but not yet waited for; also one of another user, whom this process may send no signal."""
+        child = sleeper()
+        self.addCleanup(child.wait)
+        started_at = hosts.process_started_at(child.pid)
+        child.kill()
+        wait_until(lambda: not hosts.process_started_at(child.pid))
+
+        self.assertTrue(hosts.is_gone(child.pid, started_at))
+        with mock.patch("os.kill", side_effect=PermissionError):
+            self.assertTrue(hosts.is_gone(child.pid, started_at))
+
+
+class AProcessThatTheSystemHides(SimpleTestCase):
+    """/proc, mounted with hidepid, shows nothing of other users' processes."""
+
+    def setUp(self):
+        self.enterContext(mock.patch.object(Path, "read_text", side_effect=FileNotFoundError))
+
+    def test_is_not_taken_for_dead(self):
+        """The system still tells that there is one, which may or may not be sent a signal: its lease decides."""
+        for answer in (PermissionError, None):
+            with self.subTest(answer=answer), mock.patch("os.kill", side_effect=answer) as kill:
+                self.assertFalse(hosts.is_gone(4711, "1"))
+                kill.assert_called_once_with(4711, 0)
+
+    def test_is_gone_when_nobody_has_its_number(self):
+        """That the system tells everybody."""
+        with mock.patch("os.kill", side_effect=ProcessLookupError):
+            self.assertTrue(hosts.is_gone(4711, "1"))
+
+
 class AHost(SimpleTestCase):
     def test_is_name_boot_and_namespace(self):
         """What must be equal for two processes to see each other by number."""

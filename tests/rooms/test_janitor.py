@@ -33,9 +33,9 @@ class JanitorTestCase(TestCase):
     def tidy(self, **found):
         return self.janitor.tidy(Look(**found), self.owner)
 
-    def neighbour(self, pid=NOBODY, **facts):
+    def neighbour(self, pid=NOBODY, started_at="4711"):
         """Register a worker of this machine."""
-        return Worker.objects.register("neighbour", 3600, **hosts.host(), pid=pid, process_started_at="4711", **facts)
+        return Worker.objects.register("neighbour", 3600, **hosts.host(), pid=pid, process_started_at=started_at)
 
 
 class AJanitor(JanitorTestCase):
@@ -120,6 +120,17 @@ class ANeighbour(JanitorTestCase):
 
         self.assertFalse(Worker.objects.alive().exists())
 
+    def test_that_is_hidden_is_judged_by_its_lease_alone(self):
+        """Where /proc hides the processes of other users (hidepid), a worker of another user need not be dead."""
+        self.neighbour()
+        handle = takes_order.start(1)
+        claim(handle, "neighbour")
+        with mock.patch.object(hosts, "_stat", return_value=[]), mock.patch("os.kill", side_effect=PermissionError):
+            self.tidy()
+
+        self.assertTrue(Worker.objects.alive().exists())
+        self.assertEqual("running", row(handle).status)
+
     def test_of_another_machine_is_judged_by_its_lease_alone(self):
         """Nor one of another boot or container, nor one that tells no start time."""
         for number, changes in enumerate(
@@ -132,9 +143,23 @@ class ANeighbour(JanitorTestCase):
 
         self.assertEqual(4, Worker.objects.alive().count())
 
-    def test_is_not_this_process_itself(self):
+    def test_that_is_this_very_process_is_left_alone(self):
         """Plain calls of this process have a row too."""
+        self.neighbour(pid=os.getpid(), started_at=hosts.process_started_at(os.getpid()))
+        self.tidy()
+
+        self.assertTrue(Worker.objects.alive().exists())
+
+    def test_that_had_the_number_of_this_process_is_gone(self):
+        """In a container that was started again, every process may have the number that it had before."""
         self.neighbour(pid=os.getpid())
+        self.tidy()
+
+        self.assertFalse(Worker.objects.alive().exists())
+
+    def test_is_never_this_worker_itself(self):
+        """Whatever its row says: it lives, or it would not ask."""
+        self.owner.worker_id = self.neighbour().pk
         self.tidy()
 
         self.assertTrue(Worker.objects.alive().exists())

@@ -2,6 +2,7 @@
 
 import math
 import threading
+from contextlib import suppress
 from unittest import mock
 
 from django.test import SimpleTestCase
@@ -86,6 +87,28 @@ class ALease(ClockTestCase):
             outer = owner.has_passed()
 
         self.assertEqual((False, False, True), (inner, outer, owner.has_passed()))
+
+    def test_that_was_lost_is_not_held(self):
+        """The row says that it passed, before or while the writer is held: that wins."""
+        before, meanwhile = Ownership("before", 30), Ownership("meanwhile", 30)
+        before.lose()
+        with before.hold(), meanwhile.hold():
+            meanwhile.lose()
+            held = (before.has_passed(), meanwhile.has_passed())
+
+        self.assertEqual((True, True), held)
+
+    def test_tells_whether_the_writer_is_held(self):
+        """From the first hold to the end of the last, however they end."""
+        owner = Ownership("w", 30)
+        seen = [owner.is_holding]
+        with suppress(LookupError), owner.hold():
+            with owner.hold():
+                seen.append(owner.is_holding)
+            seen.append(owner.is_holding)
+            raise LookupError
+
+        self.assertEqual([False, True, True, False], [*seen, owner.is_holding])
 
 
 class GoingOn(ClockTestCase):

@@ -6,6 +6,8 @@ import os
 import signal
 import time
 
+from django.db import transaction
+
 from durable_django import step, workflow
 from tests.sample import flags
 from tests.sample.models import Mark
@@ -152,6 +154,17 @@ def slow_atomic(label: str, seconds: float) -> str:
 
 
 @step
+def slow_in_a_block(label: str, seconds: float) -> str:
+    """Be idle in a transaction of its own."""
+    with transaction.atomic():
+        Mark.objects.create(label=label)
+        flags.raise_flag(f"in-{label}")
+        time.sleep(seconds)
+        Mark.objects.create(label=f"{label}-end")
+    return label
+
+
+@step
 def burning(label: str, seconds: float) -> str:
     """Use the processor without a pause, hardly ever giving another thread a turn."""
     flags.raise_flag(f"in-{label}")
@@ -159,6 +172,19 @@ def burning(label: str, seconds: float) -> str:
     while time.monotonic() < end:
         sum(range(100_000))
     return label
+
+
+@step(timeout=0.2)
+def held_too_long(label: str) -> str:
+    flags.raise_flag(f"in-{label}")
+    flags.wait_for(f"go-{label}")
+    return label
+
+
+@workflow
+def takes_too_long(key: str) -> str:
+    """A step that the test holds for longer than its timeout."""
+    return held_too_long(key)
 
 
 @workflow
@@ -169,6 +195,22 @@ def takes_long(key: str, seconds: float) -> list[str]:
 @workflow
 def takes_long_atomically(key: str, seconds: float) -> list[str]:
     return [slow_atomic(key, seconds), follow(f"{key}-next")]
+
+
+@workflow
+def takes_long_in_a_block(key: str, seconds: float) -> list[str]:
+    return [slow_in_a_block(key, seconds), follow(f"{key}-next")]
+
+
+@workflow
+def takes_long_in_its_own_block(key: str, seconds: float) -> list[str]:
+    """The workflow's own code is idle in a transaction, between two steps."""
+    with transaction.atomic():
+        Mark.objects.create(label=key)
+        flags.raise_flag(f"in-{key}")
+        time.sleep(seconds)
+        Mark.objects.create(label=f"{key}-end")
+    return [key, follow(f"{key}-next")]
 
 
 @workflow
