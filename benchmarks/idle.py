@@ -70,7 +70,7 @@ def _log_statements(*, is_on: bool) -> None:
     import psycopg
 
     with psycopg.connect(url_of_this_run(), autocommit=True) as connection:
-        connection.execute(f"ALTER SYSTEM SET log_statement = {'all' if is_on else 'none'}".encode())
+        connection.execute(f"ALTER SYSTEM SET log_statement = '{'all' if is_on else 'none'}'".encode())
         connection.execute("SELECT pg_reload_conf()")
     # The server rereads its settings when it gets round to it.
     time.sleep(1)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Sequence
 
-from django.db import connections
+from django.db import DatabaseError, InterfaceError, connections
 
 from durable_django import signals
 from durable_django.base import clock
@@ -67,11 +68,17 @@ class Pool:
             self._work.put(None)
 
     def _run(self) -> None:
+        self._connect()
         idle_since = clock.elapsed_seconds()
         while (work := self._work.get()) is not None:
             self._attempt(work, idle_since)
             idle_since = clock.elapsed_seconds()
         connections.close_all()
+
+    def _connect(self) -> None:
+        """Connect before there is work, which would have to wait for it; if the database is away, it is waited for."""
+        with contextlib.suppress(DatabaseError, InterfaceError):
+            connections[self.alias].ensure_connection()
 
     def _attempt(self, work: Work, idle_since: float) -> None:
         workflow, owner = work
