@@ -101,7 +101,7 @@ class AnAnswerThatIsLost(ProxyTestCase):
 
     def test_of_a_claim_strands_nobody(self):
         """G5: no janitor takes rows from a living worker; it finds what it does not know it holds, and puts it back."""
-        sprung = self.proxy.on(CLAIM, COMMIT, after=Session.cut)
+        sprung = self.proxy.on(CLAIM, after=Session.cut)
 
         handle = marks.start("w")
 

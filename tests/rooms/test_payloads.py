@@ -177,13 +177,20 @@ class WhenAValueIsStored(PayloadTestCase):
             samples.Mood.GLAD,
             samples.Access.READ | samples.Access.WRITE,
             samples.Access(0),
-            samples.Mode(9),
             samples.Status.PAID,
             samples.Grade.FIRST,
             samples.Order.Note.GIFT,
         ):
             with self.subTest(value=value):
                 self.assertIs(payloads.decode(payloads.encode(value)), value)
+
+    def test_flags_without_a_name(self):
+        """They come back as equal flags of their class; whether as the same object is Python's affair."""
+        value = samples.Mode(9)
+
+        found = payloads.decode(payloads.encode(value))
+
+        self.assertEqual((samples.Mode, value), (type(found), found))
 
     def test_plain_json_is_a_payload(self):
         """What other languages write is read as dict, list and scalars."""
