@@ -58,8 +58,19 @@ def discard(alias: str) -> None:
 
 
 def is_ended_by_hand(connection: Any) -> bool:
-    """Whether the server has no open transaction although Django is inside of one."""
-    return connection.connection is not None and connection.in_atomic_block and not _is_in_transaction(connection)
+    """
+    Whether the server has no open transaction although Django is inside of one.
+
+    Not if the session is lost, and the transaction with it: that was not the body's hand.
+    """
+    if connection.connection is None or not connection.in_atomic_block or _is_lost(connection):
+        return False
+    return not _is_in_transaction(connection)
+
+
+def _is_lost(connection: Any) -> bool:
+    """Whether the session is closed, or was found broken."""
+    return connection.vendor == "postgresql" and bool(connection.connection.closed)
 
 
 def _is_in_transaction(connection: Any) -> bool:

@@ -4,7 +4,7 @@ import threading
 from contextlib import suppress
 from unittest import mock, skipUnless
 
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.test import TransactionTestCase
 
 from durable_django import RetriesExhausted, Retry, step, workflow
@@ -66,6 +66,17 @@ def asks_by_itself():
         ask(1)
     except OperationalError:
         raise OperationalError("no answer to the workflow") from None
+
+
+def end_session(of):
+    """Let the server end a session, from another one, and wait until it is gone."""
+    pid = of.connection.info.backend_pid
+
+    def terminate():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
+
+    elsewhere(terminate)
 
 
 class TroubleTestCase(TransactionTestCase):
@@ -139,6 +150,44 @@ class TheCheckpointOfAnAtomicStep(TroubleTestCase):
 
         self.assert_runs(handle)
         self.assertEqual(["mark_atomically", "act_atomically", "mark"], steps(handle))
+
+
+class ASessionThatIsLostInABody(TroubleTestCase):
+    """Somebody ends the session between two statements of an atomic body, as a restart of the server does."""
+
+    def lose_once(self, then):
+        """Return a body that loses its session in its first call, and goes on as `then` says."""
+        calls = []
+
+        def body():
+            Mark.objects.create(label="in-body")
+            calls.append(1)
+            if len(calls) == 1:
+                end_session(connection)
+            then()
+            return len(calls)
+
+        return body
+
+    def ask_again(self):
+        Mark.objects.count()
+
+    def give_up(self):
+        with suppress(DatabaseError):
+            Mark.objects.count()
+
+    @skipUnless(connection.vendor == "postgresql", "SQLite has no session that could be lost")
+    def test_makes_it_run_again(self):
+        """It is no transaction that the body has ended by hand: everything is rolled back, and done once."""
+        for then in (self.ask_again, self.give_up, lambda: None):
+            with self.subTest(then=then):
+                Mark.objects.all().delete()
+                handle = acts_atomically.start()
+                with acting(self.lose_once(then)):
+                    run_until_idle()
+
+                self.assertEqual(2, handle.result())
+                self.assertEqual(1, labels().count("in-body"))
 
 
 class ADatabaseErrorThatAStepHasRecorded(TroubleTestCase):
