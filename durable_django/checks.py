@@ -4,12 +4,14 @@ System checks: every misconfiguration is found by `manage.py check`, with what t
 E001 DURABLE_DJANGO is not a dict              E002 unknown key              E003 value of a wrong type or range
 E004 two workflows have one name               E005 @workflow(queue=) names an undeclared queue
 E006 the database is not PostgreSQL or SQLite  E007 SQLite in memory         E008 heartbeat not well below the lease
+E009 SQLite is older than 3.35
 W001 SQLite without a write-ahead log          W002 another app's `worker` command hides ours
 """
 
 from __future__ import annotations
 
 import math
+import sqlite3
 from typing import Any
 
 from django.apps import apps
@@ -23,6 +25,8 @@ from durable_django.conf import SETTING, defaults, durable_settings
 from durable_django.exceptions import UnknownQueue
 
 _SUPPORTED = ("postgresql", "sqlite")
+#: From here on an UPDATE can return what it changed, which is how workflows are claimed.
+_OLDEST_SQLITE = (3, 35, 0)
 _LEAST: dict[str, float] = {
     "LEASE_SECONDS": 1,
     "HEARTBEAT_SECONDS": 0.1,
@@ -121,6 +125,10 @@ def _check_sqlite(alias: str) -> list[CheckMessage]:
     if _is_in_memory(name) and not _is_under_test(database):
         hint = "Give it a file: 'NAME': BASE_DIR / 'db.sqlite3'."
         return [Error(f"Database {alias!r} is in memory: workers cannot open it.", hint=hint, id="durable_django.E007")]
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        text = f"Database {alias!r} is SQLite {sqlite3.sqlite_version}; workers need 3.35 to claim workflows."
+        hint = "Use a Python that was built with SQLite 3.35 or newer, or PostgreSQL."
+        return [Error(text, hint=hint, id="durable_django.E009")]
     if "wal" not in str(database.get("OPTIONS", {}).get("init_command", "")).lower():
         hint = (
             "Set 'OPTIONS': {'transaction_mode': 'IMMEDIATE', "

@@ -16,7 +16,7 @@ from django.contrib.auth import get_user_model
 from django.db import router
 
 from durable_django.base.interrupts import Interrupt
-from durable_django.engine import transactions
+from durable_django.engine import faults, transactions
 from durable_django.engine.ownership import Ownership
 from durable_django.exceptions import InsideTransaction, OutsideWorkflow
 from durable_django.models.step import Recorded
@@ -82,6 +82,19 @@ class Run:
             )
         self.guard(self.owner.require_going_on)
 
+    def read(self, column: str) -> Any:
+        """
+        Return a column of the workflow that its claim has left out.
+
+        A database that is away is waited for, since it is no error of the workflow's code. Not in a step: what fails
+        there because of the database is run again as a whole.
+        """
+        if _step.get() is not None:
+            return getattr(self.workflow, column)
+        return self.guard(
+            faults.until_answered, self.alias, self.owner, "read a workflow", lambda: getattr(self.workflow, column)
+        )
+
     def guard(self, act: Any, *args: Any) -> Any:
         """Call something and remember the interrupt it raises, so that the unwinding code cannot go on past it."""
         try:
@@ -114,17 +127,17 @@ class WorkflowInfo:
     name: str
     attempt: int
     started_by: str
-    _row: Workflow = field(repr=False, compare=False)
+    _run: Run = field(repr=False, compare=False)
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """What using(attributes=) has given, read when asked for."""
-        return dict(self._row.attributes)
+        """What using(attributes=) has given; the first use in an attempt asks the database."""
+        return dict(self._run.read("attributes"))
 
     @property
     def deadline(self) -> datetime | None:
-        """The moment at which it is cancelled, read when asked for; None without a timeout."""
-        moment: datetime | None = self._row.deadline
+        """The moment at which it is cancelled, None without a timeout; the first use asks the database."""
+        moment: datetime | None = self._run.read("deadline")
         return moment
 
     @property
@@ -170,7 +183,7 @@ def current_workflow() -> WorkflowInfo | None:
         name=row.name,
         attempt=row.attempt,
         started_by=row.started_by,
-        _row=row,
+        _run=run,
     )
 
 

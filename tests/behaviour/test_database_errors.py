@@ -7,7 +7,7 @@ from unittest import mock, skipUnless
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.test import TransactionTestCase
 
-from durable_django import RetriesExhausted, Retry, step, workflow
+from durable_django import RetriesExhausted, Retry, current_workflow, step, workflow
 from durable_django.engine import atomicity, checkpoints, context
 from durable_django.engine.ownership import Ownership
 from durable_django.models import Step, Workflow
@@ -15,7 +15,7 @@ from durable_django.testing import run_until_idle
 from tests.behaviour.support import acting, elsewhere, eventually, labels, row, steps
 from tests.rooms.test_faults import postgresql_error
 from tests.sample.models import Mark
-from tests.sample.promises import acts_atomically
+from tests.sample.promises import acts_atomically, acts_itself
 
 #: More than a body is run again for its own sake.
 OFTEN = atomicity.MOST_RERUNS + 2
@@ -188,6 +188,46 @@ class ASessionThatIsLostInABody(TroubleTestCase):
 
                 self.assertEqual(2, handle.result())
                 self.assertEqual(1, labels().count("in-body"))
+
+
+class AnAttributeThatIsReadWhenItIsAskedFor(TroubleTestCase):
+    """A claim leaves attributes and deadline out; current_workflow() reads them at their first use."""
+
+    def blinks(self):
+        """Let the database fail once when a column is read that was left out."""
+        read, failed = Workflow.refresh_from_db, []
+
+        def refresh(row, *args, **kwargs):
+            if not failed:
+                failed.append(row)
+                raise OperationalError("the database is away")
+            return read(row, *args, **kwargs)
+
+        return mock.patch.object(Workflow, "refresh_from_db", refresh)
+
+    def test_is_no_error_of_the_workflow_while_the_database_is_away(self):
+        """It is asked for again: `except Exception` in the workflow must not refund because of that."""
+
+        def body():
+            try:
+                return current_workflow().attributes, current_workflow().deadline
+            except Exception:
+                return "refunded"
+
+        handle = acts_itself.using(attributes={"shop": 7}).start()
+        with acting(body), self.blinks():
+            run_until_idle()
+
+        self.assertEqual(({"shop": 7}, None), handle.result())
+
+    def test_runs_an_atomic_body_again(self):
+        """There nothing can be asked for again: the transaction is rolled back, and the body run anew."""
+        handle = acts_atomically.using(attributes={"shop": 7}).start()
+        with acting(lambda: current_workflow().attributes), self.blinks():
+            run_until_idle()
+
+        workflow = row(handle)
+        self.assertEqual(({"shop": 7}, 1, 0), (handle.result(), workflow.attempt, workflow.recoveries))
 
 
 class ADatabaseErrorThatAStepHasRecorded(TroubleTestCase):

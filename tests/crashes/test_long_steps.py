@@ -18,7 +18,7 @@ from tests.sample.crashing import (
 )
 
 SETTINGS = {**SHORT_LEASE, "HEARTBEAT_SECONDS": 0.25}
-SECONDS = 1.5 * SETTINGS["LEASE_SECONDS"]
+SECONDS = 2.5 * SETTINGS["LEASE_SECONDS"]
 
 
 class AStepLongerThanTheLease(CrashTestCase):

@@ -178,6 +178,18 @@ class TheDatabase(CheckTestCase):
                 messages = self.check(vendor="sqlite", settings={"NAME": name})
                 self.assert_message(messages, "E007", "in memory", hint="BASE_DIR / 'db.sqlite3'")
 
+    def test_E009_that_is_an_old_sqlite(self):
+        """It cannot return what an UPDATE has changed, which is how workflows are claimed."""
+        if connections["default"].vendor != "sqlite":
+            self.skipTest("the version of SQLite matters on SQLite only")
+        with (
+            mock.patch.object(ours.sqlite3, "sqlite_version_info", (3, 34, 1)),
+            mock.patch.object(ours.sqlite3, "sqlite_version", "3.34.1"),
+        ):
+            messages = ours.check_database()
+
+        self.assert_message(messages, "E009", "SQLite 3.34.1", hint="3.35 or newer")
+
     def test_in_memory_for_tests_is_no_error(self):
         """Django's test runner puts its own database there; run_until_idle() works in it."""
         options = {"init_command": "PRAGMA journal_mode=WAL"}
