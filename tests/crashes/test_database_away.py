@@ -13,7 +13,7 @@ from durable_django.models import Step, Worker, Workflow
 from tests.crashes.harness import LONG_LEASE, SHORT_LEASE, CrashTestCase, is_postgresql, wait_until
 from tests.postgres import server_to_restart
 from tests.sample import flags
-from tests.sample.crashing import careful, held_in_atomic, held_in_plain, marks
+from tests.sample.crashing import careful, held_before_atomic, held_in_atomic, held_in_plain, marks
 
 only_postgresql = skipUnless(is_postgresql(), "SQLite has no server and no session that could be lost")
 
@@ -184,14 +184,18 @@ class AFileThatIsLocked(TroubleTestCase):
     def test_for_a_moment_makes_nothing_fail(self):
         """I1: what was refused is tried again: steps, outcomes, claims and heartbeats alike."""
         worker = self.start_impatient_worker(LONG_LEASE)
+        handle = held_before_atomic.start("held")
+        self.wait_for_flag("in-held")
         careful.start_many([(f"w{number}",) for number in range(100)])
 
         wait_until(lambda: Workflow.objects.finished().count() > 10, "some have ended")
         with transaction.atomic():
             wait_until(lambda: worker.has_said("does not answer"), "the worker was refused")
+            self.let_go_on("held", call=1)
             wait_until(lambda: worker.has_said("the database refused it"), "an atomic step was refused")
 
         self.assert_all_careful(100)
+        self.assertEqual("held-next", handle.result(timeout=60))
 
     def test_for_longer_than_the_lease_makes_nothing_fail(self):
         """The worker lets go of its work, and takes it up again under a new lease."""

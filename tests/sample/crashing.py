@@ -105,6 +105,13 @@ def held_in_atomic(key: str) -> list[str]:
 
 
 @workflow
+def held_before_atomic(key: str) -> str:
+    """Hold still between steps, then run an atomic one."""
+    flags.wait_for(f"go-{key}-{flags.raise_flag(f'in-{key}')}")
+    return atomic_mark(f"{key}-next")
+
+
+@workflow
 def names_its_process(key: str) -> int:
     """Return something else in each process: the code is not deterministic, the outcome must be one all the same."""
     follow(key)
