@@ -4,7 +4,7 @@ System checks: every misconfiguration is found by `manage.py check`, with what t
 E001 DURABLE_DJANGO is not a dict              E002 unknown key              E003 value of a wrong type or range
 E004 two workflows have one name               E005 @workflow(queue=) names an undeclared queue
 E006 the database is not PostgreSQL or SQLite  E007 SQLite in memory         E008 heartbeat not well below the lease
-E009 SQLite is older than 3.35
+E009 SQLite is older than 3.35                 E010 STREAM_PERMISSION names no callable
 W001 SQLite without a write-ahead log          W002 another app's `worker` command hides ours
 """
 
@@ -19,6 +19,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's name
 from django.core.management import get_commands
 from django.db import connections, router
+from django.utils.module_loading import import_string
 
 from durable_django.base import registry
 from durable_django.conf import SETTING, defaults, durable_settings
@@ -32,6 +33,8 @@ _LEAST: dict[str, float] = {
     "HEARTBEAT_SECONDS": 0.1,
     "POLL_SECONDS": 0.01,
     "THREADS": 1,
+    "ASYNC_CONCURRENCY": 1,
+    "ASYNC_CONNECTIONS": 3,
     "MAX_RECOVERIES": 0,
     "MAX_PAYLOAD_BYTES": 1024,
     "MAX_DEPTH": 1,
@@ -50,7 +53,7 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
         return [Error(f"{SETTING} must be a dict, got {chosen!r}.", hint=hint, id="durable_django.E001")]
     messages = [_unknown(key) for key in chosen if key not in defaults()]
     messages += [message for key in chosen if key in defaults() for message in _judge(key, chosen[key])]
-    return messages or _judge_lease()
+    return messages or [*_judge_lease(), *_judge_permission()]
 
 
 def _unknown(key: Any) -> CheckMessage:
@@ -90,6 +93,18 @@ def _judge_lease() -> list[CheckMessage]:
     message = f"HEARTBEAT_SECONDS ({beat}) must be at most half of LEASE_SECONDS ({lease})."
     hint = "One lost heartbeat must not cost a worker its lease."
     return [Error(message, hint=hint, id="durable_django.E008")]
+
+
+def _judge_permission() -> list[CheckMessage]:
+    chosen = durable_settings.STREAM_PERMISSION
+    try:
+        if not chosen or callable(import_string(chosen)):
+            return []
+        reason = "it is not callable"
+    except ImportError as error:
+        reason = str(error)
+    hint = "Write def may_read(request, workflow_id, key): ... and name it as a dotted path."
+    return [Error(f"STREAM_PERMISSION is {chosen!r}: {reason}.", hint=hint, id="durable_django.E010")]
 
 
 @register()

@@ -42,6 +42,12 @@ class DurableSettings:
     MAX_ID_LENGTH: int = 255
     #: Longest stored error text (bytes); longer ones are cut.
     MAX_ERROR_BYTES: int = 64 * 1024
+    #: Dotted path of a callable that decides who may read which stream in a browser; nobody may without one.
+    STREAM_PERMISSION: str = ""
+    #: Async workflows that one worker process runs at the same time.
+    ASYNC_CONCURRENCY: int = 100
+    #: Threads, hence connections, by which async workflows of one process ask the database.
+    ASYNC_CONNECTIONS: int = 16
     #: Labels workflows and workers when several projects share the tables.
     APPLICATION: str = ""
 

@@ -26,6 +26,8 @@ Every error that user code may catch.
     ├── NotReplayable                                     today's code does not fit the history
     ├── ReceiveTimeout           (TimeoutError)
     ├── EventTimeout             (TimeoutError)
+    ├── StreamClosed
+    ├── StreamTimeout            (TimeoutError)
     ├── InsideTransaction        (TransactionManagementError)
     └── OutsideWorkflow
 
@@ -222,9 +224,21 @@ class ReceiveTimeout(DurableError, TimeoutError):
 
 
 class EventTimeout(DurableError, TimeoutError):
-    """The event was not set in time."""
+    """The event was not set in time, or cannot be set any more; `why` words which."""
 
-    template = "Workflow {workflow_id!r} did not set event {key!r} within {timeout} s."
+    template = "Workflow {workflow_id!r} did not set event {key!r} {why}."
+
+
+class StreamClosed(DurableError):
+    """The stream was closed before, and takes nothing more."""
+
+    template = "Stream {key!r} of workflow {workflow_id!r} is closed. Write before close_stream(), or use another key."
+
+
+class StreamTimeout(DurableError, TimeoutError):
+    """No further entry came in time; the stream is still open."""
+
+    template = "No entry came to stream {key!r} of workflow {workflow_id!r} within {timeout} s."
 
 
 class InsideTransaction(DurableError, TransactionManagementError):

@@ -10,6 +10,8 @@ workflow_retrying   the whole workflow runs again later         workflow_id, nam
 workflow_let_go     the attempt ended without an outcome        workflow_id, name, queue, attempt, reason
 workflows_recovered workflows of lost workers were put back     count, exhausted
 workflows_resumed   stopped or ended workflows were put back    alias, count
+workflows_stopped   workflows were cancelled or paused          alias, count
+workflows_woken     what they waited for has come               alias, count
 step_recorded       a step's outcome is committed               workflow_id, step, position, attempt, error
 step_retrying       a step failed and is called again later     workflow_id, step, position, error, delay_seconds
 step_rerun          the database refused, the body runs again   workflow_id, step, position, error
@@ -37,6 +39,8 @@ workflow_retrying = Signal()
 workflow_let_go = Signal()
 workflows_recovered = Signal()
 workflows_resumed = Signal()
+workflows_stopped = Signal()
+workflows_woken = Signal()
 step_recorded = Signal()
 step_retrying = Signal()
 step_rerun = Signal()

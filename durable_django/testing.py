@@ -15,8 +15,9 @@ Everything runs in the test's own thread and on its own connection, and is rolle
 
 from __future__ import annotations
 
+import inspect
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -122,17 +123,7 @@ def crash_before(step: Any, *, times: int = 1) -> Iterator[None]:
 
     times  how often: 1 lets the next attempt pass
     """
-    left = times
-    body = step.spec.func
-
-    def dying(*args: Any, **kwargs: Any) -> Any:
-        nonlocal left
-        if left:
-            left -= 1
-            raise Crashed
-        return body(*args, **kwargs)
-
-    with _replaced(step, dying):
+    with _replaced(step, _body_with(step.spec.func, before=_Deaths(times))):
         yield
 
 
@@ -146,34 +137,55 @@ def crash_after(step: Any, *, recorded: bool = True, times: int = 1) -> Iterator
     times     how often: 1 lets the next attempt pass
     """
     if recorded:
-        with _crash_when_recorded(step.spec.name, times):
+        with _crash_when_recorded(step.spec.name, _Deaths(times)):
             yield
         return
-    left = times
-    body = step.spec.func
-
-    def dying(*args: Any, **kwargs: Any) -> Any:
-        nonlocal left
-        value = body(*args, **kwargs)
-        if left:
-            left -= 1
-            raise Crashed
-        return value
-
-    with _replaced(step, dying):
+    with _replaced(step, _body_with(step.spec.func, after=_Deaths(times))):
         yield
 
 
-@contextmanager
-def _crash_when_recorded(name: str, times: int) -> Iterator[None]:
-    left = times
+class _Deaths:
+    """The worker dies so often, then no more."""
 
-    def die(*, step: str, **_facts: Any) -> None:
-        nonlocal left
-        if step == name and left:
-            left -= 1
-            # send_robust() contains Exceptions; this is none, like the signal that it plays.
+    def __init__(self, times: int) -> None:
+        self.left = times
+
+    def __call__(self) -> None:
+        if self.left:
+            self.left -= 1
             raise Crashed
+
+
+def _nothing() -> None:
+    """Go on."""
+
+
+def _body_with(
+    body: Callable[..., Any], before: Callable[[], None] = _nothing, after: Callable[[], None] = _nothing
+) -> Callable[..., Any]:
+    """Return a body that does something before or behind what it does; an async one stays async."""
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        before()
+        value = body(*args, **kwargs)
+        after()
+        return value
+
+    async def awaited(*args: Any, **kwargs: Any) -> Any:
+        before()
+        value = await body(*args, **kwargs)
+        after()
+        return value
+
+    return awaited if inspect.iscoroutinefunction(body) else called
+
+
+@contextmanager
+def _crash_when_recorded(name: str, death: _Deaths) -> Iterator[None]:
+    def die(*, step: str, **_facts: Any) -> None:
+        if step == name:
+            # send_robust() contains Exceptions; this is none, like the signal that it plays.
+            death()
 
     signals.step_recorded.connect(die)
     try:

@@ -4,6 +4,7 @@ Settings of the example project: one SQLite file, everything else beside it.
     DEMO_DATABASE          path of the database; the mail folder and the provider's ledger are derived from it
     DEMO_DEBUG             "0" switches DEBUG off, as the demo does
     PAYMENT_PROVIDER_URL   where the payment provider listens
+    PAYMENT_WEBHOOK_URL    where the payment provider reaches the shop, if it is started by hand
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "durable_django",
     "example_project.shop",
+    "example_project.inbox",
+    "example_project.documents",
 ]
 
 MIDDLEWARE = [
@@ -74,6 +77,12 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
+LOGIN_URL = "admin:login"
+
+DURABLE_DJANGO = {
+    # Without a callable here nobody may read a stream.
+    "STREAM_PERMISSION": "example_project.shop.permissions.may_read_stream",
+}
 
 # One file per e-mail, so that they can be read and counted.
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
@@ -83,3 +92,6 @@ DEFAULT_FROM_EMAIL = "The durable shop <shop@shop.example>"
 PAYMENT_PROVIDER_URL = os.environ.get("PAYMENT_PROVIDER_URL", "http://127.0.0.1:8765")
 PAYMENT_PROVIDER_LEDGER = DATABASE.with_suffix(".provider.sqlite3")
 PAYMENT_TIMEOUT_SECONDS = 1.0
+PAYMENT_WEBHOOK_URL = os.environ.get("PAYMENT_WEBHOOK_URL", "http://127.0.0.1:8000/webhooks/payments/")
+# What the provider signs with. A real one comes from the environment, and from nowhere else.
+PAYMENT_WEBHOOK_SECRET = "only-for-the-example"  # noqa: S105 - nothing to protect

@@ -26,6 +26,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "durable_django",
     "example_project.shop",
+    "example_project.inbox",
+    "example_project.documents",
     "tests.sample",
 ]
 MIDDLEWARE = [

@@ -152,7 +152,7 @@ def _line(history: History, entry: StepHistory, scale: Scale) -> Line:
     error = entry.error.described(payloads.describe_error_line)
     came_of_it = entry.output.described(payloads.describe_value) if error is None else error
     return Line(
-        position=plain(f"{step.branch}/{step.position}" if step.branch else step.position),
+        position=plain(step.place),
         name=plain(step.name),
         state=entry.state,
         badge=badge(entry.state, _STATES[entry.state]()),
@@ -169,4 +169,5 @@ _STATES: dict[str, Callable[[], str]] = {
     "done": lambda: _("done"),
     "failed": lambda: _("failed"),
     "retrying": lambda: _("retrying"),
+    "waiting": lambda: _("waiting"),
 }

@@ -53,8 +53,6 @@ def _require_function(func: Any, kind: str) -> None:
         _refuse(kind, func, "a partial has no name", "Define a function that calls it.")
     if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
         _refuse(kind, func, "a generator has no single result to record", "Collect the values and return a list.")
-    if inspect.iscoroutinefunction(func):
-        _refuse(kind, func, "async functions are not supported yet", "Use def; call async code through async_to_sync.")
     if not inspect.isfunction(func):
         _refuse(kind, func, "it is not a plain function", "Decorate a function defined with def.")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,7 +27,8 @@ def seconds_of(value: Any, argument: str, *, at_least: float = 0.0) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         message = f"{argument} must be a number of seconds or a timedelta, got {value!r}."
         raise TypeError(message)
-    if not math.isfinite(value) or not at_least <= value <= LONGEST_SECONDS:
+    # NaN is not between anything.
+    if not at_least <= value <= LONGEST_SECONDS:
         message = f"{argument} must be between {at_least:g} seconds and a century, got {value!r}."
         raise ValueError(message)
     return float(value)

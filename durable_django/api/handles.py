@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.db import connections
+from django.db.models import Count
 
 from durable_django.api.durations import seconds_of
-from durable_django.base import clock, payloads
-from durable_django.engine import context
+from durable_django.api.patience import Patience, patiently, pauses
+from durable_django.api.twins import is_in_testcase, patient_twin
+from durable_django.base import payloads
+from durable_django.engine import children, context
 from durable_django.exceptions import (
     InsideTransaction,
-    OutsideWorkflow,
     ResultTimeout,
-    WorkflowCancelled,
     WorkflowNotFound,
 )
 from durable_django.models.status import Status
 from durable_django.models.workflow import Workflow
 
 R = TypeVar("R")
-T = TypeVar("T")
-
-_SHORTEST_PAUSE_SECONDS = 0.002
-_LONGEST_PAUSE_SECONDS = 0.25
 
 
 class WorkflowHandle(Generic[R]):
@@ -77,34 +74,30 @@ class WorkflowHandle(Generic[R]):
 
         Raises the workflow's own exception if its class is loaded here, else WorkflowFailed; WorkflowCancelled;
         ResultTimeout (the workflow goes on); InsideTransaction if it would have to wait inside atomic().
+        In a workflow the wait suspends, and the outcome is recorded.
         """
-        self._refuse_in_workflow()
-        self.refresh()
-        if not self.workflow.is_finished:
-            self._wait(None if timeout is None else seconds_of(timeout, "timeout"))
-        return outcome_of(self.workflow)  # type: ignore[no-any-return]
-
-    async def aresult(self, timeout: float | timedelta | None = None) -> R:  # noqa: ASYNC109 - as result()
-        """See result()."""
-        return await aside(self.result, timeout)
-
-    def _refuse_in_workflow(self) -> None:
         if context.current_run() is not None:
-            raise OutsideWorkflow(
-                operation=f"result() of workflow {self.id!r}",
-                where="outside of workflows and steps",
-                advice="Waiting would hold the workflow's thread. Wait where it was started.",
-            )
+            seconds = None if timeout is None else seconds_of(timeout, "timeout")
+            return children.result(self.id, seconds)  # type: ignore[no-any-return]
+        return patiently(self._end(timeout))
 
-    def _wait(self, timeout: float | None) -> None:
-        require_may_wait(f"result() of workflow {self.id!r}")
-        wait_until(lambda: self.refresh().workflow.is_finished, timeout, self)
+    def aresult(self, timeout: float | timedelta | None = None) -> Coroutine[Any, Any, R]:
+        """See result()."""
+        return patient_twin("aresult()", partial(self.result, timeout), partial(self._end, timeout))
+
+    def _end(self, timeout: float | timedelta | None) -> Patience[R]:
+        waiting = pauses(None if timeout is None else seconds_of(timeout, "timeout"))
+        while not self.refresh().workflow.is_finished:
+            require_may_wait(f"result() of workflow {self.id!r}")
+            yield _next(waiting, self, timeout)
+        return outcome_of(self.workflow)  # type: ignore[no-any-return]
 
 
 def require_may_wait(operation: str) -> None:
     """Raise InsideTransaction if a wait could never end: what it waits for cannot be seen, or cannot happen."""
     connection = connections[context.alias_of_workflows()]
-    if not connection.in_atomic_block:
+    # get_autocommit() opens a connection, which a look has done before.
+    if not connection.in_atomic_block and connection.get_autocommit():
         return
     if is_in_testcase(connection):
         raise InsideTransaction(
@@ -119,47 +112,107 @@ def require_may_wait(operation: str) -> None:
     )
 
 
-def is_in_testcase(connection: Any) -> bool:
-    """Whether the open blocks are only those of a TestCase: decided as atomic(durable=True) decides it."""
-    return bool(connection.atomic_blocks) and bool(connection.atomic_blocks[-1]._from_testcase)  # noqa: SLF001 - as Django itself asks
-
-
-async def aside(act: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-    """
-    Do something that may take long beside Django's one thread for synchronous code, which others need meanwhile.
-
-    Nobody else would close the connections of that thread. Under a TestCase only the one thread sees the test's rows.
-    """
-    is_in_test = await sync_to_async(lambda: is_in_testcase(connections[context.alias_of_workflows()]))()
-
-    def run() -> T:
-        try:
-            return act(*args, **kwargs)
-        finally:
-            if not is_in_test:
-                connections.close_all()
-
-    return await sync_to_async(run, thread_sensitive=is_in_test)()
-
-
-def wait_until(is_over: Callable[[], bool], timeout: float | None, handle: WorkflowHandle[Any]) -> None:
-    """Ask again and again, less and less often. Raises ResultTimeout."""
-    began, pause = clock.elapsed_seconds(), _SHORTEST_PAUSE_SECONDS
-    while not is_over():
-        waited = clock.elapsed_seconds() - began
-        if timeout is not None and waited >= timeout:
-            raise ResultTimeout(workflow_id=handle.id, timeout=timeout, status=handle.status)
-        time.sleep(pause if timeout is None else min(pause, timeout - waited))
-        pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
+def _next(waiting: Iterator[float], handle: WorkflowHandle[Any], timeout: Any) -> float:
+    """Return the next pause. Raises ResultTimeout when there is none."""
+    for pause in waiting:
+        return pause
+    raise ResultTimeout(workflow_id=handle.id, timeout=timeout, status=handle.status)
 
 
 def outcome_of(workflow: Workflow) -> Any:
     """Return the result of an ended workflow, or raise its error."""
     if workflow.status == Status.CANCELLED:
-        raise WorkflowCancelled(workflow_id=workflow.pk, reason=workflow.reason or "no reason given")
+        raise children.cancelled(workflow.pk, workflow.reason)
     if workflow.status == Status.FAILED:
         raise payloads.decode_error(workflow.error or "", workflow.pk)
     return None if workflow.output is None else payloads.decode(workflow.output)
+
+
+def wait_first(handles: Sequence[WorkflowHandle[R]], timeout: float | timedelta | None = None) -> WorkflowHandle[R]:
+    """
+    Wait until one of several workflows has ended. Return its handle; of several that have, of the first that did.
+
+    timeout  seconds, or a timedelta, to wait at most; None waits for ever
+
+    Raises ResultTimeout, WorkflowNotFound, InsideTransaction as result() does; ValueError without handles. In a
+    workflow the wait suspends, and the answer is recorded.
+    """
+    return _wait_for(handles, timeout, is_for_all=False)
+
+
+def wait_all(handles: Sequence[WorkflowHandle[R]], timeout: float | timedelta | None = None) -> None:
+    """
+    Wait until all of several workflows have ended, well or badly: ask each for its result().
+
+    timeout  seconds, or a timedelta, to wait at most; None waits for ever
+
+    Raises ResultTimeout, WorkflowNotFound, InsideTransaction as result() does. In a workflow the wait suspends.
+    """
+    if handles:
+        _wait_for(handles, timeout, is_for_all=True)
+
+
+def await_first(
+    handles: Sequence[WorkflowHandle[R]], timeout: float | timedelta | None = None
+) -> Coroutine[Any, Any, WorkflowHandle[R]]:
+    """See wait_first()."""
+    call = partial(wait_first, handles, timeout)
+    return patient_twin("await_first()", call, partial(_ends, handles, timeout, is_for_all=False))
+
+
+def await_all(
+    handles: Sequence[WorkflowHandle[R]], timeout: float | timedelta | None = None
+) -> Coroutine[Any, Any, None]:
+    """See wait_all()."""
+    return _await_all(handles, timeout) if handles else _nothing()
+
+
+async def _nothing() -> None:
+    """Wait for nothing."""
+
+
+def _await_all(handles: Sequence[WorkflowHandle[R]], timeout: float | timedelta | None) -> Coroutine[Any, Any, None]:
+    call: Callable[[], Any] = partial(wait_all, handles, timeout)
+
+    def waiting() -> Patience[None]:
+        yield from _ends(handles, timeout, is_for_all=True)
+
+    return patient_twin("await_all()", call, waiting)
+
+
+def _wait_for(
+    handles: Sequence[WorkflowHandle[R]], timeout: float | timedelta | None, *, is_for_all: bool
+) -> WorkflowHandle[R]:
+    by_id = _by_id(handles)
+    if context.current_run() is not None:
+        seconds = None if timeout is None else seconds_of(timeout, "timeout")
+        return by_id[children.first_of(list(by_id), seconds, is_for_all=is_for_all)]
+    return patiently(_ends(handles, timeout, is_for_all=is_for_all))
+
+
+def _by_id(handles: Sequence[WorkflowHandle[R]]) -> dict[str, WorkflowHandle[R]]:
+    by_id = {handle.id: handle for handle in handles}
+    if not by_id:
+        message = "wait_first() needs at least one handle, got none."
+        raise ValueError(message)
+    return by_id
+
+
+def _ends(
+    handles: Sequence[WorkflowHandle[R]], timeout: float | timedelta | None, *, is_for_all: bool
+) -> Patience[WorkflowHandle[R]]:
+    by_id = _by_id(handles)
+    waiting = pauses(None if timeout is None else seconds_of(timeout, "timeout"))
+    rows = Workflow.objects.using(context.alias_of_workflows()).filter(pk__in=list(by_id))
+    while True:
+        found = rows.aggregate(there=Count("pk"), ended=Count("finished_at"))
+        if found["there"] < len(by_id):
+            raise WorkflowNotFound(workflow_id=min(by_id.keys() - set(rows.values_list("pk", flat=True))))
+        if found["ended"] == len(by_id) or (found["ended"] and not is_for_all):
+            break
+        require_may_wait("wait_all()" if is_for_all else "wait_first()")
+        yield _next(waiting, next(iter(by_id.values())), timeout)
+    return by_id[rows.filter(finished_at__isnull=False).order_by("finished_at", "pk").values_list("pk", flat=True)[0]]
 
 
 def get_handle(workflow_id: str) -> WorkflowHandle[Any]:

@@ -9,8 +9,9 @@ from typing import Any
 
 from django.db import connections
 
-from durable_django.api import handles, presence
+from durable_django.api import handles, presence, twins
 from durable_django.api.handles import WorkflowHandle
+from durable_django.base import registry
 from durable_django.base.registry import Registered
 from durable_django.engine import attempts, context, starting
 from durable_django.engine.ownership import Ownership
@@ -48,7 +49,7 @@ def call(registered: Registered, args: tuple[Any, ...], kwargs: dict[str, Any], 
 @contextmanager
 def _ownership(registered: Registered, alias: str) -> Iterator[Ownership]:
     connection = connections[alias]
-    if handles.is_in_testcase(connection):
+    if twins.is_in_testcase(connection):
         # A heartbeat would need a thread, which cannot see the rows of a TestCase; nobody can take over either.
         yield Ownership("testcase")
         return
@@ -64,14 +65,20 @@ def _ownership(registered: Registered, alias: str) -> Iterator[Ownership]:
 
 
 def _run_until_finished(handle: WorkflowHandle[Any], owner: Ownership, alias: str) -> None:
-    """Claim and run it whenever it is due and nobody has it, until it has ended or the owner's lease has."""
+    """
+    Claim and run it whenever it is due and nobody has it, until it has ended or the owner's lease has.
+
+    While it waits for workflows that nobody has, those are run: no worker need be there for a child.
+    """
     pause = _SHORTEST_PAUSE_SECONDS
+    rows = Workflow.objects.using(alias)
     while not handle.refresh().workflow.is_finished and not owner.has_passed():
-        for workflow in Workflow.objects.using(alias).claim_one(handle.id, owner.worker_id):
+        found = rows.claim_one(handle.id, owner.worker_id)
+        found = found or rows.claim_descendant(handle.id, owner.worker_id, names=registry.workflows.names())
+        for workflow in found:
             attempts.attempt(workflow, owner, alias)
             pause = _SHORTEST_PAUSE_SECONDS
-            break
-        else:
+        if not found:
             handles.require_may_wait(f"A call of workflow {handle.workflow.name!r} ({handle.id})")
             time.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from asgiref.sync import markcoroutinefunction
 
 from durable_django.api.declaring import LONGEST_NAME, is_name, require_retry, require_step_function, unwrap
 from durable_django.api.durations import seconds_of
@@ -28,10 +30,17 @@ class StepDefinition(Generic[P, R]):
     def __init__(self, func: Callable[P, R], spec: StepSpec) -> None:
         self.spec = spec
         functools.update_wrapper(self, func)
+        if spec.is_async:
+            # So that async_to_sync() and Django know what to await.
+            markcoroutinefunction(self)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Answer from the checkpoint, or call the function and record its outcome."""
         return stepping.perform(self.spec, args, kwargs)  # type: ignore[no-any-return]
+
+    def acall(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, Any]:
+        """Call it from async code, whether it is async or not; one that is not runs in a thread."""
+        return stepping.aperform(self.spec, args, kwargs)
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         """Bind as a function would, so that a step may be a method: its arguments are not stored."""

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import markcoroutinefunction
 
 from durable_django.api import inline
 from durable_django.api.declaring import LONGEST_NAME, is_name, require_retry, require_workflow_function, unwrap
 from durable_django.api.durations import seconds_of
-from durable_django.api.handles import WorkflowHandle, aside
+from durable_django.api.handles import WorkflowHandle
 from durable_django.api.options import priority_of, start_options
+from durable_django.api.twins import aside, twin
 from durable_django.base import registry
 from durable_django.base.registry import Registered
 from durable_django.base.retries import Retry
-from durable_django.engine import context, starting
+from durable_django.engine import children, context
 from durable_django.engine.starting import StartOptions
 from durable_django.exceptions import OutsideWorkflow, RegistrationError
 
@@ -42,6 +44,9 @@ class WorkflowDefinition(Generic[P, R]):
         self.registered = registered
         self.options = options or StartOptions()
         functools.update_wrapper(self, func)
+        if registered.is_async:
+            # So that async_to_sync() and Django know what to await.
+            markcoroutinefunction(self)
 
     def __repr__(self) -> str:
         return f"<workflow {self.registered.func.__qualname__}>"
@@ -65,17 +70,16 @@ class WorkflowDefinition(Generic[P, R]):
         Start the workflow: one INSERT on the caller's connection, in the caller's transaction. Return its handle.
 
         It is visible, and run, only after commit, and gone after a rollback. With using(id=) a second start returns
-        the handle of the first.
+        the handle of the first. Inside a workflow or a step it starts a child, under an id that a replay makes again.
 
         Raises TypeError for arguments that the function does not take, PayloadError for values that cannot be stored,
         UnknownQueue, WorkflowConflict. Nothing is written on error.
         """
-        require_may_start(self.registered)
-        return WorkflowHandle(starting.start(self.registered, args, kwargs, self.options).id)
+        return WorkflowHandle(children.start(self.registered, args, kwargs, self.options))
 
-    async def astart(self, *args: P.args, **kwargs: P.kwargs) -> WorkflowHandle[R]:
+    def astart(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, WorkflowHandle[R]]:
         """See start()."""
-        return await sync_to_async(self.start)(*args, **kwargs)
+        return twin("astart()", partial(self.start, *args, **kwargs))
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Arguments:
         """Return these arguments as one item for start_many()."""
@@ -89,30 +93,53 @@ class WorkflowDefinition(Generic[P, R]):
         parameters (25 rows with Django 5.2). Raises as start() does; ValueError under using(id=), since no two
         workflows have one id.
         """
-        require_may_start(self.registered)
         if self.options.id is not None:
             message = f"start_many() makes many workflows, they cannot all have the id {self.options.id!r}."
             raise ValueError(message)
         items = [_args_and_kwargs(item) for item in calls]
-        return [WorkflowHandle(new_id) for new_id in starting.start_many(self.registered, items, self.options)]
+        return [WorkflowHandle(new_id) for new_id in children.start_many(self.registered, items, self.options)]
 
-    async def astart_many(self, calls: Iterable[tuple[Any, ...] | list[Any] | Arguments]) -> list[WorkflowHandle[R]]:
+    def astart_many(
+        self, calls: Iterable[tuple[Any, ...] | list[Any] | Arguments]
+    ) -> Coroutine[Any, Any, list[WorkflowHandle[R]]]:
         """See start_many()."""
-        return await sync_to_async(self.start_many)(calls)
+        return twin("astart_many()", partial(self.start_many, calls))
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """
         Run the workflow here and now, durably, and return its result.
 
-        If the process dies, a worker finishes it. Raises the workflow's own exception, what start() raises, and
+        If the process dies, a worker finishes it. Inside a workflow it is a child, whose end is waited for without a
+        thread; inside a step it is refused. Raises the workflow's own exception, what start() raises, and
         InsideTransaction inside atomic().
         """
-        require_may_start(self.registered)
+        run = context.current_run()
+        if run is None:
+            if self.registered.is_async:
+                return self.acall(*args, **kwargs)  # type: ignore[return-value]
+        elif run.board is None or context.has_taken_places() or context.current_step() is not None:
+            return self._as_child(*args, **kwargs)
+        elif self.registered.is_async:
+            return self.acall(*args, **kwargs)  # type: ignore[return-value]
+        else:
+            name = self.registered.name
+            context.refuse_blocking(f"Workflow {name!r}", f"await {self.registered.func.__name__}.acall(...)")
         return inline.call(self.registered, args, kwargs, self.options)  # type: ignore[no-any-return]
 
-    async def acall(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """See __call__()."""
-        return await aside(self.__call__, *args, **kwargs)
+    def _as_child(self, *args: Any, **kwargs: Any) -> R:
+        if context.current_step() is not None:
+            raise OutsideWorkflow(
+                operation=f"A call of workflow {self.registered.name!r}",
+                where="in the workflow itself, not inside a step",
+                advice="A step cannot wait for it: call it in the workflow, or only start() it in the step.",
+            )
+        return self.start(*args, **kwargs).result()
+
+    def acall(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        """Run it from async code, whether it is async or not: see __call__()."""
+        if context.current_run() is not None:
+            return twin("acall()", partial(self._as_child, *args, **kwargs), places=2)
+        return aside(partial(inline.call, self.registered, args, kwargs, self.options))
 
     def using(  # noqa: PLR0913 - one keyword per option
         self,
@@ -209,7 +236,7 @@ def workflow(  # noqa: PLR0913 - one keyword per option
     max_recoveries  leases lost in a row, without a new checkpoint, after which it fails; MAX_RECOVERIES by default
     retry           run the whole workflow again after a failure, replaying the steps that succeeded
 
-    Raises RegistrationError for generators, lambdas, local functions, methods and async functions.
+    Raises RegistrationError for generators, lambdas, local functions and methods.
     """
 
     def declare(function: Callable[P, R]) -> WorkflowDefinition[P, R]:
@@ -263,9 +290,9 @@ def start(name: str, /, *args: Any, **kwargs: Any) -> WorkflowHandle[Any]:
     return definition_of(name).start(*args, **kwargs)
 
 
-async def astart(name: str, /, *args: Any, **kwargs: Any) -> WorkflowHandle[Any]:
+def astart(name: str, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, WorkflowHandle[Any]]:
     """See start()."""
-    return await sync_to_async(start)(name, *args, **kwargs)
+    return twin("astart()", partial(start, name, *args, **kwargs))
 
 
 def definition_of(name: str) -> WorkflowDefinition[Any, Any]:
@@ -276,16 +303,6 @@ def definition_of(name: str) -> WorkflowDefinition[Any, Any]:
     """
     registered = registry.workflows.get(name)
     return WorkflowDefinition(registered.func, registered)
-
-
-def require_may_start(registered: Registered) -> None:
-    """Raise OutsideWorkflow inside a workflow or step, where a start would have to be recorded."""
-    if context.current_run() is not None:
-        raise OutsideWorkflow(
-            operation=f"Workflow {registered.name!r}",
-            where="outside of workflows and steps",
-            advice="Children are not supported yet: call its steps, or start it where this workflow was started.",
-        )
 
 
 __all__ = ["Arguments", "WorkflowDefinition", "definition_of", "start", "workflow"]

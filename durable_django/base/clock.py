@@ -159,6 +159,11 @@ def uses_time_zones() -> bool:
     return bool(settings.USE_TZ)
 
 
+def wall_now() -> datetime:
+    """Return Python's wall clock as a moment, moved as tests ask; for what only users look at."""
+    return timezone.now() + _shift
+
+
 def wall_microseconds() -> int:
     """Return Python's wall clock in microseconds: for ids and lines, where only rough order matters."""
     return time.time_ns() // 1000

@@ -47,6 +47,11 @@ class Registered:
         """The parameters that a call of the function takes."""
         return inspect.signature(self.func)
 
+    @cached_property
+    def is_async(self) -> bool:
+        """Whether the function is to be awaited."""
+        return inspect.iscoroutinefunction(inspect.unwrap(self.func))
+
     @property
     def place(self) -> str:
         """Where the function stands, for error messages."""

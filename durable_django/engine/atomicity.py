@@ -125,6 +125,14 @@ def run_atomic(call: Call) -> Any:
     Run again, with jitter, when the database rolled it back as a victim or the connection broke before COMMIT.
     Raises Failed with the step's own error, or an Interrupt.
     """
+    if call.run.board is None:
+        return _run(call)
+    # Of an async run, this thread belongs to the step only.
+    with call.run.owner.sessions.open(call.run.alias):
+        return _run(call)
+
+
+def _run(call: Call) -> Any:
     reruns = 0
     while True:
         call.run.guard(call.run.owner.require_lease)
@@ -174,7 +182,7 @@ def _send_hook_failed(call: Call, error: BaseException | None) -> None:
             sender=call.run.workflow.name,
             workflow_id=call.run.workflow.pk,
             step=call.spec.name,
-            position=call.position,
+            position=call.place.position,
             error=error,
         )
 
@@ -284,7 +292,7 @@ def rerun_later(call: Call, error: BaseException, reruns: int) -> None:
         sender=call.run.workflow.name,
         workflow_id=call.run.workflow.pk,
         step=call.spec.name,
-        position=call.position,
+        position=call.place.position,
         error=error,
     )
     alias, owner = call.run.alias, call.run.owner
@@ -298,7 +306,7 @@ def _find(call: Call) -> Recorded | None:
         call.run.alias,
         call.run.owner,
         "look for a checkpoint",
-        lambda: rows.recorded_at(call.run.workflow.pk, checkpoints.MAIN, call.position),
+        lambda: rows.recorded_at(call.run.workflow.pk, *call.place),
     )
     return found if found is not None and found.is_finished else None
 

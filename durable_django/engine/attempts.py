@@ -8,10 +8,12 @@ One claimed attempt, from claim to outcome: the only room that catches interrupt
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from asgiref.sync import async_to_sync
 from django.db import Error, connections, transaction
 
 from durable_django import signals
@@ -24,11 +26,15 @@ from durable_django.base.interrupts import (
     LeaseLost,
     LetGo,
     Released,
+    Stopped,
     Suspended,
 )
 from durable_django.base.registry import Registered
 from durable_django.engine import context, faults, transactions, wakeups
+from durable_django.engine.asides import Late, OneThread, Threads
+from durable_django.engine.boards import Board
 from durable_django.engine.context import Run
+from durable_django.engine.driving import Blocking, Flow, UserCode, adrive, drive
 from durable_django.engine.ownership import Ownership
 from durable_django.exceptions import BrokenTransaction, PayloadError, UnknownWorkflow, WorkflowFailed
 from durable_django.models.step import Step
@@ -37,58 +43,141 @@ from durable_django.models.workflow import Workflow
 
 def attempt(workflow: Workflow, owner: Ownership, alias: str) -> None:
     """
-    Run one claimed workflow until it ends, waits or has to let go. Return when the row says so.
+    Run one claimed workflow in this thread until it ends, waits or has to let go. Return when the row says so.
 
-    Raises KeyboardInterrupt if user code raised it (the workflow is given back first), and Crashed in tests.
+    An async one gets an event loop for the time, and this thread for its questions to the database. Raises
+    KeyboardInterrupt if user code raised it (the workflow is given back first), and Crashed in tests.
     """
-    run = Run(workflow, owner, alias, depth=len(connections[alias].atomic_blocks))
-    owner.held.add(workflow.pk)
-    _send(signals.workflow_started, run)
+    with owner.sessions.open(alias):
+        if _is_async(workflow):
+            async_to_sync(_attempt_apart)(workflow, owner, alias)
+            return
+        run = Run(workflow, owner, alias, depth=_depth(alias))
+        with context.running(run):
+            drive(_flow(run))
+
+
+async def aattempt(workflow: Workflow, owner: Ownership, alias: str, threads: Threads) -> None:
+    """Run one claimed async workflow in this task: see attempt()."""
+    if not _is_async(workflow):
+        await threads(partial(attempt, workflow, owner, alias), is_of_step=True)
+        return
+    run = Run(workflow, owner, alias, depth=await threads(partial(_depth, alias)))
+    run.board = owner.boards[workflow.pk] = Board(run, threads)
     try:
-        with context.running(run), owner.sessions.open(alias):
-            settlement = _execute(run)
-        _settlement_after(run, settlement)()
+        with context.running(run):
+            await adrive(_flow(run), threads, Late())
+    finally:
+        # One that was suspended may have been woken, and claimed again, before its code had ended.
+        if owner.boards.get(workflow.pk) is run.board:
+            del owner.boards[workflow.pk]
+
+
+async def _attempt_apart(workflow: Workflow, owner: Ownership, alias: str) -> None:
+    """
+    Run it in a task of its own. If whoever waits for it is cancelled, it is interrupted, and given back.
+
+    In the task itself a cancellation would be the workflow's own, as that of asyncio.timeout() is.
+    """
+    running = asyncio.create_task(aattempt(workflow, owner, alias, OneThread()))
+    try:
+        await asyncio.wait([running])
+    except asyncio.CancelledError as error:
+        board = owner.boards.get(workflow.pk)
+        if board is not None:
+            board.end(Stopped(error))
+        else:
+            running.cancel()
+    await Late().outlast(running)
+
+
+def _is_async(workflow: Workflow) -> bool:
+    """Whether it runs in an event loop: the code decides, which may have changed since the row was made."""
+    name = workflow.name
+    return registry.workflows.get(name).is_async if registry.workflows.knows(name) else workflow.is_async
+
+
+def _depth(alias: str) -> int:
+    return len(connections[alias].atomic_blocks)
+
+
+def _flow(run: Run) -> Flow[None]:
+    owner, key = run.owner, (run.workflow.pk, run.workflow.attempt)
+    owner.held.add(key)
+    try:
+        settlement = yield from _execute(run)
+        yield Blocking(_settle, run, settlement)
     except Crashed:
         raise
     except Interrupt as interrupt:
-        _end_interrupted(run, interrupt)
+        yield Blocking(_end_interrupted, run, interrupt)
+        if isinstance(interrupt, Stopped):
+            raise interrupt.error from None
     finally:
-        owner.held.discard(workflow.pk)
+        owner.held.discard(key)
 
 
-def _execute(run: Run) -> partial[None]:
+def _execute(run: Run) -> Flow[partial[None]]:
     """Call the workflow's function. Return how to settle what came of it, or raise an Interrupt."""
-    registered, args, kwargs = run.guard(_prepare, run)
+    registered, args, kwargs = yield Blocking(run.guard, _begin, run)
+    call = partial(registered.func, *args, **kwargs)
     try:
-        value = registered.func(*args, **kwargs)
-    except Interrupt:
-        raise
+        value = yield UserCode(partial(_call, run, call), partial(_acall, run, call) if run.board is not None else None)
     except KeyboardInterrupt as error:
-        _give_back(run, error)
-        raise
+        raise Stopped(error) from error
+    except asyncio.CancelledError as error:
+        _require_not_swallowed(run)
+        raise Stopped(error) from error
     except Exception as error:  # noqa: BLE001 - whatever user code raises is the outcome
         _require_not_swallowed(run)
         return partial(_settle_error, run, registered, error)
-    except BaseException as error:  # noqa: BLE001 - SystemExit and its like end the workflow, not the worker
-        said = payloads.describe_error(payloads.encode_error(error))
-        facts = {"type": type(error).__name__, "error": said.message, "traceback": said.traceback}
-        failure = WorkflowFailed(workflow_id=run.workflow.pk, **facts)
-        failure.__cause__ = error
-        _require_not_swallowed(run)
-        return partial(_settle_error, run, registered, failure)
     _require_not_swallowed(run)
     return partial(_settle_value, run, registered, value)
 
 
-def _give_back(run: Run, error: KeyboardInterrupt) -> None:
-    """Give a workflow back as after a lost worker: code that raises this each time must not end worker after worker."""
-    transactions.close_left_open(run.alias, run.depth)
+def _call(run: Run, call: Callable[[], Any]) -> Any:
     try:
-        if _write(run, "give a workflow back", lambda: run.workflow.step_back(least_seconds=0)):
-            wakeups.ring(run.alias)
-    except (Error, Interrupt):
-        run.owner.has_strays.set()
-    _send(signals.workflow_let_go, run, reason=f"its code raised {type(error).__name__}")
+        return call()
+    except (Exception, Interrupt, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        _require_not_swallowed(run)
+        raise _left_by(run, error) from error
+
+
+async def _acall(run: Run, call: Callable[[], Awaitable[Any]]) -> Any:
+    """Await it. An interrupt may come out of it as a cancellation, or in a group of exceptions."""
+    try:
+        return await _awaited(run, call)
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        _require_not_swallowed(run)
+        if isinstance(error, Interrupt):
+            raise
+        raise _left_by(run, error) from error
+
+
+async def _awaited(run: Run, call: Callable[[], Awaitable[Any]]) -> Any:
+    try:
+        return await call()
+    finally:
+        task = asyncio.current_task()
+        while task is not None and task.cancelling():
+            task.uncancel()
+        if run.board is not None:
+            await run.board.leave()
+
+
+def _left_by(run: Run, error: BaseException) -> WorkflowFailed:
+    """Return the failure of a workflow that SystemExit or its like has left: it ends the workflow, not the worker."""
+    said = payloads.describe_error(payloads.encode_error(error))
+    facts = {"type": type(error).__name__, "error": said.message, "traceback": said.traceback}
+    return WorkflowFailed(workflow_id=run.workflow.pk, **facts)
+
+
+def _settle(run: Run, settlement: partial[None]) -> None:
+    _settlement_after(run, settlement)()
 
 
 def _settlement_after(run: Run, settlement: partial[None]) -> partial[None]:
@@ -111,6 +200,11 @@ def _require_not_swallowed(run: Run) -> None:
 
 
 # -- prepare --------------------------------------------------------------------------------------------------------
+
+
+def _begin(run: Run) -> tuple[Registered, tuple[Any, ...], dict[str, Any]]:
+    _send(signals.workflow_started, run)
+    return _prepare(run)
 
 
 def _prepare(run: Run) -> tuple[Registered, tuple[Any, ...], dict[str, Any]]:
@@ -229,6 +323,20 @@ def _end_diverged(run: Run, interrupt: Interrupt) -> None:
         _send(signals.workflow_paused, run, error=error)
 
 
+def _end_stopped(run: Run, interrupt: Interrupt) -> None:
+    error = interrupt.error if isinstance(interrupt, Stopped) else interrupt
+    if isinstance(error, KeyboardInterrupt):
+        # As after a lost worker: code that raises this each time must not end worker after worker.
+        is_given_back = _write(run, "give a workflow back", lambda: run.workflow.step_back(least_seconds=0))
+        reason = "its code raised KeyboardInterrupt"
+    else:
+        is_given_back = _write(run, "give a workflow back", run.workflow.release)
+        reason = "nobody waits for the call any more"
+    if is_given_back:
+        wakeups.ring(run.alias)
+    _send(signals.workflow_let_go, run, reason=reason)
+
+
 def _end_failed(run: Run, interrupt: Interrupt) -> None:
     run.workflow.step_back()
     _send(signals.workflow_let_go, run, reason=f"the engine's own statement failed: {interrupt}")
@@ -241,6 +349,7 @@ _ENDINGS: dict[type[Interrupt], Callable[[Run, Interrupt], None]] = {
     LeaseLost: _end_lease_lost,
     Diverged: _end_diverged,
     EngineFailed: _end_failed,
+    Stopped: _end_stopped,
 }
 
 

@@ -17,6 +17,7 @@ from durable_django import signals
 from durable_django.base import payloads
 from durable_django.base.interrupts import Diverged, LeaseLost, LetGo
 from durable_django.engine import faults
+from durable_django.engine.branches import Place
 from durable_django.engine.context import Run
 from durable_django.engine.faults import Fault
 from durable_django.exceptions import NotReplayable, PayloadError
@@ -24,15 +25,13 @@ from durable_django.models.status import Status
 from durable_django.models.step import Recorded, Step
 from durable_django.models.workflow import Workflow
 
-MAIN = ""
-
 
 @dataclass(eq=False)
 class Entry:
     """The checkpoint of one call of one step, on its way into the database."""
 
     run: Run
-    position: int
+    place: Place
     name: str
     kind: str
     output: str | None = None
@@ -40,15 +39,14 @@ class Entry:
     retries: int = 0
     is_retrying: bool = False
     seconds: float = 0.0
-    branch: str = MAIN
 
     def values(self) -> dict[str, Any]:
         """Return the column values as the hot INSERT takes them."""
         workflow = self.run.workflow
         return {
             "workflow_id": workflow.pk,
-            "branch": self.branch,
-            "position": self.position,
+            "branch": self.place.branch,
+            "position": self.place.position,
             "name": self.name,
             "kind": self.kind,
             "output": self.output,
@@ -67,20 +65,20 @@ class Taken(Exception):
     """The position is taken by an earlier attempt's commit."""
 
 
-def recall(run: Run, position: int, name: str, kind: str) -> Recorded | None:
+def recall(run: Run, place: Place, name: str, kind: str) -> Recorded | None:
     """
-    Return what is recorded at a position, or None if this call is the first to get there.
+    Return what is recorded at a place, or None if this call is the first to get there.
 
     Raises Diverged if the record is of another step: never the result of one step to another.
     """
-    recorded = run.history.get((MAIN, position))
+    recorded = run.history.get(place)
     if recorded is not None and (recorded.name, recorded.kind) != (name, kind):
-        run.guard(_diverge, run, position, recorded, name)
+        run.guard(_diverge, run, place, recorded, name)
     return recorded
 
 
-def _diverge(run: Run, position: int, recorded: Recorded, name: str) -> None:
-    error = NotReplayable(workflow_id=run.workflow.pk, position=position, recorded=recorded.name, called=name)
+def _diverge(run: Run, place: Place, recorded: Recorded, name: str) -> None:
+    error = NotReplayable(workflow_id=run.workflow.pk, position=place.label, recorded=recorded.name, called=name)
     raise Diverged(error)
 
 
@@ -186,12 +184,12 @@ def _write_retried(entry: Entry, *, is_running: bool) -> None:
 def adopt(entry: Entry) -> Recorded:
     """Return the outcome that got to the position first; it must be of the same step."""
     rows = Step.objects.using(entry.run.alias)
-    found = rows.recorded_at(entry.run.workflow.pk, entry.branch, entry.position)
+    found = rows.recorded_at(entry.run.workflow.pk, *entry.place)
     if found is None or not found.is_finished:
         # Taken a moment ago, gone or unfinished now: only a later attempt or an operator's resume removes checkpoints.
         raise LeaseLost
     if (found.name, found.kind) != (entry.name, entry.kind):
-        _diverge(entry.run, entry.position, found, entry.name)
+        _diverge(entry.run, entry.place, found, entry.name)
     return found
 
 
@@ -215,14 +213,24 @@ def look(run: Run) -> LetGo | LeaseLost | None:
     return None if found[2] == Status.RUNNING else LetGo()
 
 
+def why_refused(run: Run) -> BaseException:
+    """Return the interrupt that a refusal means; asked again while the database is away."""
+    why = faults.until_answered(run.alias, run.owner, "look at the workflow", lambda: look(run))
+    return why or LeaseLost()
+
+
 def send_recorded(entry: Entry) -> None:
-    """Tell the world, after the commit."""
+    """Tell the world, after the commit; what begins again in this attempt finds it too."""
     workflow = entry.run.workflow
+    if entry.place.branch or entry.run.board is not None:
+        entry.run.history[entry.place] = Recorded(
+            entry.name, entry.kind, entry.output, entry.error, entry.retries, is_finished=True
+        )
     signals.step_recorded.send_robust(
         sender=workflow.name,
         workflow_id=workflow.pk,
         step=entry.name,
-        position=entry.position,
+        position=entry.place.position,
         attempt=entry.retries + 1,
         error=None if entry.error is None else payloads.decode_error(entry.error, workflow.pk),
     )

@@ -1,29 +1,36 @@
-"""The current run and the current step of this thread, and what user code may know of them."""
+"""The current run, branch and step of this code, and what user code may know of them."""
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Iterator
+import hashlib
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from asgiref.sync import AsyncToSync
 from django.contrib.auth import get_user_model
 from django.db import router
 
-from durable_django.base.interrupts import Interrupt
+from durable_django.base.interrupts import Interrupt, LeaseLost, Parked
 from durable_django.engine import faults, transactions
+from durable_django.engine.branches import Branch, Place
 from durable_django.engine.ownership import Ownership
 from durable_django.exceptions import InsideTransaction, OutsideWorkflow
 from durable_django.models.step import Recorded
 from durable_django.models.workflow import Workflow
 
+if TYPE_CHECKING:
+    from durable_django.engine.boards import Board
+
 #: So many of its steps' errors a workflow may keep and raise later; more would be kept in memory for nothing.
 _MOST_OUTCOMES = 20
+_LONGEST_KEY = 255
+
+
+T = TypeVar("T")
 
 
 @dataclass(eq=False)
@@ -31,56 +38,95 @@ class Run:
     """
     One attempt while it executes.
 
-    history    what earlier attempts recorded, by (branch, position)
-    position   the last position that was given out on the main line
+    history    what is recorded, by place
+    main       the main line of calls
     interrupt  why the attempt ends; once set, every durable operation raises it again
     outcomes   the last errors that steps raised and that look like the database's trouble: they are recorded outcomes
     depth      how many atomic blocks were open when the workflow's function was called: 0, or a TestCase's own
+    board      the operations of an async run
+    live       children that had not ended when they were started or last looked at, in this attempt
     """
 
     workflow: Workflow
     owner: Ownership
     alias: str
     history: dict[tuple[str, int], Recorded] = field(default_factory=dict)
-    position: int = 0
+    main: Branch = field(default_factory=Branch)
     interrupt: Interrupt | None = None
     outcomes: deque[BaseException] = field(default_factory=lambda: deque(maxlen=_MOST_OUTCOMES))
     depth: int = 0
-    thread: int = field(default_factory=threading.get_ident)
-    executor: object = field(default_factory=lambda: _executor())  # noqa: PLW0108 - defined below
+    board: Board | None = None
+    live: set[str] = field(default_factory=set)
 
     def is_outcome(self, error: BaseException) -> bool:
         """Whether a step has raised this very error."""
         return any(error is each for each in self.outcomes)
 
-    def next_position(self) -> int:
-        """Give out the next position: at the call, hence the same at every replay."""
-        self.position += 1
-        return self.position
+    def note_outcome(self, error: BaseException) -> None:
+        """Remember an error that a step raised, if it looks like the database's trouble; its cause may, too."""
+        self.outcomes.extend(each for each in (error, error.__cause__) if each is not None and faults.is_passing(each))
+
+    @property
+    def branch(self) -> Branch:
+        """The line of calls that this code is on."""
+        return _branch.get() or self.main
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nothing else of the run goes on when this code waits."""
+        return self.board is None and self.branch is self.main
+
+    def next_place(self) -> Place:
+        """Give out the next place: at the call, hence the same at every replay."""
+        taken = _taken.get()
+        return self.branch.next_place() if taken is None else taken.popleft()
 
     def require_going_on(self, operation: str) -> None:
         """Raise what forbids a durable operation here and now."""
-        if self.interrupt is not None:
-            raise self.interrupt
-        if threading.get_ident() != self.thread:
-            raise OutsideWorkflow(
-                operation=operation,
-                where=f"in the thread that runs workflow {self.workflow.pk!r}",
-                advice="Steps of one workflow are numbered in the order of their calls, which threads do not keep.",
-            )
-        if _executor() is not self.executor:
-            raise OutsideWorkflow(
-                operation=operation,
-                where=f"in the code of workflow {self.workflow.pk!r} itself",
-                advice="Tasks wake in an order that a replay need not repeat. Put async_to_sync() into one step.",
-            )
-        if transactions.is_left_open(self.alias, self.depth):
+        branch = self.branch
+        interrupt = self.interrupt or branch.interrupt
+        if interrupt is not None:
+            raise interrupt
+        if _taken.get() is None:
+            branch.require_own_seat(operation, self.workflow.pk)
+        # In an event loop no block can be open: Django refuses one there.
+        is_in_loop = self.board is not None and not has_taken_places()
+        if not is_in_loop and transactions.is_left_open(self.alias, self.depth):
             raise InsideTransaction(
                 operation=operation,
                 reason="a rollback of the workflow's own block would undo the checkpoint but not the effect.",
                 advice="Move the block into the step, or make the step atomic: @step(atomic=True).",
             )
         self.guard(self.owner.require_going_on)
+
+    def delegated(self, func: Callable[..., T], *args: Any, places: int = 1) -> Coroutine[Any, Any, T]:
+        """
+        Let a thread do what blocks, on behalf of this code of an async run, and return what is to be awaited.
+
+        places  how many durable operations the function makes; their places are taken now
+        """
+        board = self.board
+        if board is None:
+            refuse_awaiting(getattr(func, "__name__", "This"))
+        taken = [self.next_place() for _number in range(places)]
+
+        def act() -> T:
+            with having_taken(taken):
+                return func(*args)
+
+        return board.ask(act)
+
+    def lock_row(self) -> Workflow:
+        """
+        Lock the workflow's row until the transaction ends. Return what it says now.
+
+        Raises LeaseLost if the row is no longer this attempt's: whatever else it would write comes too late.
+        """
+        row = self.workflow.read_locked()
+        if row is None:
+            self.interrupt = LeaseLost()
+            raise self.interrupt
+        return row
 
     def read(self, column: str) -> Any:
         """
@@ -100,8 +146,15 @@ class Run:
         try:
             return act(*args)
         except Interrupt as interrupt:
-            self.interrupt = interrupt
+            self.note(interrupt)
             raise
+
+    def note(self, interrupt: Interrupt) -> None:
+        """Remember an interrupt; of an async run, an operation that is parked holds up nothing else."""
+        if not isinstance(interrupt, Parked):
+            self.interrupt = interrupt
+        elif self.board is None:
+            self.branch.interrupt = interrupt
 
 
 @dataclass(frozen=True)
@@ -117,6 +170,26 @@ class StepInfo:
     position: int
     attempt: int
     idempotency_key: str
+    place: Place = field(default=Place("", 0), repr=False, compare=False)
+    kind: str = field(default="step", repr=False, compare=False)
+    _given: Counter[str] = field(default_factory=Counter, init=False, repr=False, compare=False)
+
+    def key_of(self, *parts: str) -> str:
+        """
+        Return a key for something that this call starts or sends: another call that does the same makes the same key.
+
+        parts  what it is; equal ones are numbered
+        """
+        digest = hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+        self._given[digest] += 1
+        return shortened_key(f"{self.idempotency_key}:{digest}:{self._given[digest]}")
+
+
+def shortened_key(key: str) -> str:
+    """Return the key, or its digest if it is longer than 255 characters or not ASCII."""
+    if len(key) <= _LONGEST_KEY and key.isascii():
+        return key
+    return hashlib.blake2b(key.encode(), digest_size=32).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -148,18 +221,70 @@ class WorkflowInfo:
         return get_user_model()._default_manager.filter(pk=self.started_by).first()
 
 
-def _executor() -> object:
-    """Return what tells code inside async_to_sync() from code outside of it, None outside."""
-    return getattr(AsyncToSync.executors, "current", None)
-
-
 _run: ContextVar[Run | None] = ContextVar("durable_django_run", default=None)
+_branch: ContextVar[Branch | None] = ContextVar("durable_django_branch", default=None)
+_taken: ContextVar[deque[Place] | None] = ContextVar("durable_django_taken", default=None)
 _step: ContextVar[StepInfo | None] = ContextVar("durable_django_step", default=None)
 
 
 def alias_of_workflows() -> str:
     """Return the database of the workflow tables, for writing and for every read that decides."""
     return router.db_for_write(Workflow)
+
+
+def require_run(operation: str) -> Run:
+    """
+    Return the run whose workflow makes this call itself, if it may go on.
+
+    Raises OutsideWorkflow outside a workflow and inside a step, where nothing can wait.
+    """
+    run = _run.get()
+    if run is None:
+        advice = "Call it in a function decorated with @workflow, which a worker or a plain call runs."
+        raise OutsideWorkflow(operation=operation, where="inside a workflow", advice=advice)
+    if _step.get() is not None:
+        advice = "A step runs to its end in one piece: wait in the workflow, and pass what came to the step."
+        raise OutsideWorkflow(operation=operation, where="in the workflow itself, not inside a step", advice=advice)
+    run.require_going_on(operation)
+    return run
+
+
+def require_inside(operation: str) -> tuple[Run, StepInfo | None]:
+    """
+    Return the run, and the step if this code is in one.
+
+    Raises OutsideWorkflow outside a workflow.
+    """
+    run = _run.get()
+    if run is None:
+        advice = "Call it in a function decorated with @workflow, or in one of its steps."
+        raise OutsideWorkflow(operation=operation, where="inside a workflow", advice=advice)
+    return run, _step.get()
+
+
+def has_taken_places() -> bool:
+    """Whether this code runs in a thread on behalf of a call whose places were taken before."""
+    return _taken.get() is not None
+
+
+def refuse_blocking(operation: str, instead: str) -> None:
+    """Raise OutsideWorkflow: a direct call would hold up the event loop."""
+    advice = f"It would hold up every other async workflow of the worker. Write: {instead}."
+    raise OutsideWorkflow(operation=operation, where="outside of async code, when called directly", advice=advice)
+
+
+def refuse_awaiting(operation: str) -> NoReturn:
+    """Raise OutsideWorkflow: the async twin of something was called in a workflow that is not async."""
+    advice = "Call the one without the a."
+    raise OutsideWorkflow(operation=operation, where="in an async workflow", advice=advice)
+
+
+def current_place() -> tuple[Run, StepInfo]:
+    """Return the run and the step of this code, which is in a step, maybe one of the engine's own."""
+    run, step = _run.get(), _step.get()
+    if run is None or step is None:
+        raise LookupError
+    return run, step
 
 
 def current_run() -> Run | None:
@@ -189,17 +314,38 @@ def current_workflow() -> WorkflowInfo | None:
 
 @contextmanager
 def running(run: Run) -> Iterator[None]:
-    """Make a run the current one of this thread."""
-    token = _run.set(run)
+    """Make a run the current one of this code, on its main line."""
+    token, branch = _run.set(run), _branch.set(run.main)
     try:
         yield
     finally:
         _run.reset(token)
+        _branch.reset(branch)
+
+
+@contextmanager
+def branching(branch: Branch) -> Iterator[None]:
+    """Make a branch the current line of calls of this code."""
+    token = _branch.set(branch)
+    try:
+        yield
+    finally:
+        _branch.reset(token)
+
+
+@contextmanager
+def having_taken(places: Iterable[Place]) -> Iterator[None]:
+    """Give these places, which were taken at the call, to the operations of the block, in whichever thread it runs."""
+    token = _taken.set(deque(places))
+    try:
+        yield
+    finally:
+        _taken.reset(token)
 
 
 @contextmanager
 def stepping(info: StepInfo) -> Iterator[None]:
-    """Make a step the current one of this thread."""
+    """Make a step the current one of this code."""
     token = _step.set(info)
     try:
         yield

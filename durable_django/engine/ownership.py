@@ -31,6 +31,7 @@ class StepTimeouts:
     def __init__(self) -> None:
         self._ends: dict[int, tuple[float, Any]] = {}
         self._late: set[int] = set()
+        self._lock = threading.Lock()
         self.changed = threading.Event()
 
     @contextmanager
@@ -44,8 +45,9 @@ class StepTimeouts:
         try:
             yield
         finally:
-            self._ends.pop(id(call), None)
-            self._late.discard(id(call))
+            with self._lock:
+                self._ends.pop(id(call), None)
+                self._late.discard(id(call))
 
     def seconds_until_next(self) -> float | None:
         """Return the time until the next timeout, or None if nothing is watched."""
@@ -57,13 +59,16 @@ class StepTimeouts:
         now = clock.elapsed_seconds()
         return [call for end, call in list(self._ends.values()) if end <= now]
 
-    def forget(self, call: TimedCall) -> None:
-        """Watch a call no longer: its timeout is recorded, or came too late."""
-        self._ends.pop(id(call), None)
+    def forget(self, call: TimedCall, *, is_late: bool = False) -> None:
+        """
+        Watch a call no longer.
 
-    def note_late(self, call: TimedCall) -> None:
-        """Remember a call that still holds its thread after its timeout was recorded."""
-        self._late.add(id(call))
+        is_late  its timeout is recorded; while it still holds its thread, it counts as late
+        """
+        with self._lock:
+            # Not watched any more: it has left its thread meanwhile.
+            if self._ends.pop(id(call), None) is not None and is_late:
+                self._late.add(id(call))
 
     @property
     def late(self) -> int:
@@ -77,7 +82,8 @@ class Ownership:
 
     worker_id      the id in the Worker row and in each Workflow row that it holds
     lease_seconds  how long one heartbeat is good for; infinite where nobody can take over (tests)
-    held           ids of the workflows that this process runs or is about to run
+    held           id and attempt of the workflows that this process runs or is about to run
+    boards         what each of its async workflows is doing, by id
     has_strays     set when the database may say that it holds more than that: a claim whose COMMIT got no answer, an
                    attempt that could not write how it ended. While the process lives no janitor would take them away
 
@@ -89,7 +95,8 @@ class Ownership:
         self.worker_id = worker_id
         self.lease_seconds = lease_seconds
         self.draining = threading.Event()
-        self.held: set[str] = set()
+        self.held: set[tuple[str, int]] = set()
+        self.boards: dict[str, Any] = {}
         self.has_strays = threading.Event()
         self.timeouts = StepTimeouts()
         self.sessions = OpenSessions()

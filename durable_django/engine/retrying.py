@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from django.db import DatabaseError, IntegrityError, transaction
 
 from durable_django import signals
 from durable_django.base import payloads
-from durable_django.base.interrupts import LeaseLost, Suspended
+from durable_django.base.interrupts import LeaseLost, Parked, Suspended
 from durable_django.engine import checkpoints, faults
 from durable_django.engine.calls import Call
 from durable_django.engine.checkpoints import Entry, Refused, Taken
 from durable_django.engine.faults import Fault
+from durable_django.engine.waits import Answer, Wait
 from durable_django.exceptions import BrokenTransaction, PayloadError, RetriesExhausted
-from durable_django.models.step import Step
+from durable_django.models import awaited
+from durable_django.models.step import Recorded, Step
 
 #: A shorter pause between two retries may hold the thread; a longer one suspends the workflow.
 LONGEST_NAP_SECONDS = 1.0
@@ -25,9 +28,9 @@ def delay_after(call: Call, error: Exception) -> float | None:
     Return the seconds until the step is called again after this failure, or None if it was the last.
 
     A result that cannot be stored is not worth a retry, nor is a broken transaction: both would only repeat the effects
-    of the body.
+    of the body. Nor is a call whose task was cancelled: nobody waits for it any more.
     """
-    if call.spec.retry is None or isinstance(error, PayloadError | BrokenTransaction):
+    if call.spec.retry is None or call.is_cancelled or isinstance(error, PayloadError | BrokenTransaction):
         return None
     return call.spec.retry.delay_after(call.retries + 1, error)
 
@@ -47,7 +50,7 @@ def final_error(call: Call, error: Exception) -> Exception:
 
 def retry_later(call: Call, error: Exception, delay: float) -> None:
     """
-    Keep the count and the next time, then wait: a short pause in the thread, a long one suspended.
+    Keep the count and the next time. After a short pause the step is called again; a long one gives the thread back.
 
     Raises Suspended, in whose case the row and the suspension are one transaction, or another interrupt.
     """
@@ -57,8 +60,8 @@ def retry_later(call: Call, error: Exception, delay: float) -> None:
     is_long = delay > LONGEST_NAP_SECONDS
 
     def after() -> None:
-        if is_long:
-            call.run.workflow.suspend(delay, "retry")
+        if is_long and call.run.is_alone:
+            call.run.workflow.suspend(awaited.FOR_RETRY)
 
     _keep(call.entry(error=payloads.encode_error(error)), delay, after)
     call.is_retrying = True
@@ -66,40 +69,60 @@ def retry_later(call: Call, error: Exception, delay: float) -> None:
         sender=call.run.workflow.name,
         workflow_id=call.run.workflow.pk,
         step=call.spec.name,
-        position=call.position,
+        position=call.place.position,
         error=error,
         delay_seconds=delay,
     )
     if is_long:
-        raise Suspended
-    call.run.owner.pause(delay)
-    call.run.owner.require_going_on()
+        _give_thread_back(call)
 
 
-def wait_for_retry(call: Call) -> None:
-    """Wait for the time in the row of a step that an earlier attempt left between two retries."""
+def seconds_left(call: Call) -> float:
+    """Return how long a step has still to wait that an earlier attempt left between two retries."""
     run = call.run
     rows = Step.objects.using(run.alias)
-    left = faults.until_answered(
+    return faults.until_answered(
         run.alias,
         run.owner,
         "read a retry",
-        lambda: rows.seconds_until_retry(run.workflow.pk, checkpoints.MAIN, call.position),
+        lambda: rows.seconds_until_retry(run.workflow.pk, *call.place),
     )
-    if left > LONGEST_NAP_SECONDS:
-        suspend(call, left)
-    if left > 0:
-        run.owner.pause(left)
-        run.owner.require_going_on()
 
 
-def suspend(call: Call, delay: float) -> None:
+def wait(call: Call) -> None:
     """Give the thread back until the step's time has come. Raises Suspended, or what a refusal means."""
+    if call.run.is_alone:
+        _suspend(call)
+    _give_thread_back(call)
+
+
+def _suspend(call: Call) -> None:
     run = call.run
-    is_mine = faults.until_answered(run.alias, run.owner, "suspend", lambda: run.workflow.suspend(delay, "retry"))
-    if is_mine:
+    if not faults.until_answered(run.alias, run.owner, "suspend", lambda: run.workflow.suspend(awaited.FOR_RETRY)):
+        raise checkpoints.why_refused(run)
+
+
+def _give_thread_back(call: Call) -> None:
+    if call.run.is_alone:
         raise Suspended
-    raise _look(call.entry())
+    call.run.history[call.place] = Recorded(call.spec.name, call.spec.kind, None, None, call.retries, is_finished=False)
+    raise Parked((RetryWait(run=call.run, place=call.place, name=call.spec.name, kind=call.spec.kind),))
+
+
+@dataclass(eq=False, kw_only=True)
+class RetryWait(Wait):
+    """A branch whose step waits for its next retry."""
+
+    until: float = 1
+    awaited: str = awaited.FOR_RETRY
+    is_begun: bool = field(default=True, init=False)
+
+    def look(self) -> None:
+        """Nothing but time is waited for."""
+
+    def at_end(self) -> Answer:
+        """Leave it to the step, which is called again."""
+        raise NotImplementedError
 
 
 def time_out(call: Call) -> bool:
@@ -127,6 +150,9 @@ def time_out(call: Call) -> bool:
         # Nothing was written, unless COMMIT got no answer: then the late thread must not record anything either.
         call.is_timed_out = faults.classify(error) is Fault.LOST
         raise
+    if call.run.board is not None:
+        # What else the run does need not wait for the late thread.
+        call.run.board.end_soon(LeaseLost())
     return True
 
 
@@ -146,7 +172,7 @@ def _keep(entry: Entry, delay: float, after: Callable[[], object]) -> None:
     try:
         faults.until_answered(run.alias, run.owner, "keep a retry", lambda: _keep_once(entry, delay, after))
     except Refused:
-        raise _look(entry) from None
+        raise checkpoints.why_refused(run) from None
 
 
 def _keep_once(entry: Entry, delay: float, after: Callable[[], object], *, nowait: bool = False) -> None:
@@ -160,9 +186,3 @@ def _keep_once(entry: Entry, delay: float, after: Callable[[], object], *, nowai
         except IntegrityError as error:
             raise Taken from error
         after()
-
-
-def _look(entry: Entry) -> BaseException:
-    run = entry.run
-    why = faults.until_answered(run.alias, run.owner, "look at the workflow", lambda: checkpoints.look(run))
-    return why or LeaseLost()

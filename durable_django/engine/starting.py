@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connections
 
@@ -46,6 +46,13 @@ class StartOptions:
     on_duplicate: str = "raise"
 
 
+class Parent(NamedTuple):
+    """The workflow that starts another one, and its deadline."""
+
+    id: str
+    deadline: datetime | None
+
+
 @dataclass(frozen=True)
 class Started:
     """The workflow that a start found or made."""
@@ -54,19 +61,26 @@ class Started:
     is_new: bool
 
 
-def start(
-    registered: Registered, args: tuple[Any, ...], kwargs: dict[str, Any], options: StartOptions, *, worker: str = ""
+def start(  # noqa: PLR0913 - two for whom it is started
+    registered: Registered,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    options: StartOptions,
+    *,
+    worker: str = "",
+    parent: Parent | None = None,
 ) -> Started:
     """
     Insert a workflow, or find the one that has its id.
 
     worker  the id of the worker that claims it in the same statement, for a call that runs here and now
+    parent  the workflow that starts it
 
     Raises TypeError if the function does not take the arguments, PayloadError if they cannot be stored, UnknownQueue,
     and WorkflowConflict if the id belongs to another workflow. Nothing is written on error.
     """
     alias = context.alias_of_workflows()
-    values = _values(registered, _encode(registered, args, kwargs), options, alias, worker)
+    values = _values(registered, encode(registered, args, kwargs), options, alias=alias, worker=worker, parent=parent)
     if _statement(options, worker).execute(alias, values):
         if not worker:
             wakeups.ring(alias, options.delay_seconds or 0)
@@ -76,22 +90,31 @@ def start(
 
 
 def start_many(
-    registered: Registered, calls: Sequence[tuple[tuple[Any, ...], dict[str, Any]]], options: StartOptions
+    registered: Registered,
+    calls: Sequence[tuple[tuple[Any, ...], dict[str, Any]]],
+    options: StartOptions,
+    *,
+    child_ids: Sequence[str] = (),
+    parent: Parent | None = None,
 ) -> list[str]:
     """
-    Insert many workflows with generated ids, all or none. Return the ids in order.
+    Insert many workflows, with generated ids or those of children, all or none. Return the ids in order.
 
     Django makes the statements smaller where the database takes fewer parameters: on SQLite, 25 rows with Django 5.2.
     """
     alias = context.alias_of_workflows()
-    encoded = [_encode(registered, args, kwargs) for args, kwargs in calls]
-    rows = [_row(registered, arguments, options, alias) for arguments in encoded]
-    Workflow.objects.using(alias).bulk_create(rows, batch_size=_MOST_ROWS_PER_STATEMENT)
+    encoded = [encode(registered, args, kwargs) for args, kwargs in calls]
+    rows = [_row(registered, arguments, options, alias, parent) for arguments in encoded]
+    for row, child_id in zip(rows, child_ids, strict=False):
+        row.pk = child_id
+    # A plain step that runs again makes the same children again.
+    is_again = bool(child_ids)
+    Workflow.objects.using(alias).bulk_create(rows, batch_size=_MOST_ROWS_PER_STATEMENT, ignore_conflicts=is_again)
     wakeups.ring(alias, options.delay_seconds or 0)
     return [row.pk for row in rows]
 
 
-def _encode(registered: Registered, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+def encode(registered: Registered, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     """Return the arguments as text, each in the place the signature gives it: start(7) and start(order=7) are one."""
     try:
         bound = registered.signature.bind(*args, **kwargs)
@@ -123,6 +146,7 @@ def _columns(registered: Registered, arguments: str, options: StartOptions) -> d
         "max_recoveries": _max_recoveries(registered),
         "timeout_seconds": options.timeout_seconds or registered.timeout_seconds,
         "application": durable_settings.APPLICATION,
+        "is_async": registered.is_async,
     }
 
 
@@ -131,31 +155,42 @@ def _max_recoveries(registered: Registered) -> int:
     return int(durable_settings.MAX_RECOVERIES if chosen is None else chosen)
 
 
-def _values(registered: Registered, arguments: str, options: StartOptions, alias: str, worker: str) -> dict[str, Any]:
+def _values(  # noqa: PLR0913 - one for each source of a column
+    registered: Registered, arguments: str, options: StartOptions, *, alias: str, worker: str, parent: Parent | None
+) -> dict[str, Any]:
     """Return the column values as the compiled INSERT takes them."""
     connection = connections[alias]
     return {
         **_columns(registered, arguments, options),
         "attributes": connection.ops.adapt_json_value(options.attributes, None),
-        "is_async": False,
         "version": "",
         "status": Status.RUNNING.value if worker else Status.QUEUED.value,
         "attempt": 1 if worker else 0,
         "worker": worker or None,
         "delay_seconds": options.delay_seconds,
         "run_after": _MOMENT.get_db_prep_value(options.run_after, connection),
+        "parent_id": parent.id if parent else None,
+        "deadline": _MOMENT.get_db_prep_value(_inherited(registered, options, parent), connection),
     }
 
 
 _MOMENT = MomentField()
 
 
-def _row(registered: Registered, arguments: str, options: StartOptions, alias: str) -> Workflow:
+def _inherited(registered: Registered, options: StartOptions, parent: Parent | None) -> datetime | None:
+    """Return the deadline of the parent, unless the child has a timeout of its own."""
+    has_own = options.timeout_seconds or registered.timeout_seconds
+    return None if parent is None or has_own else parent.deadline
+
+
+def _row(registered: Registered, arguments: str, options: StartOptions, alias: str, parent: Parent | None) -> Workflow:
     moment: Any = options.run_after
     if options.delay_seconds is not None:
         moment = Later(options.delay_seconds)
     columns = _columns(registered, arguments, options)
     row = Workflow(**columns, attributes=options.attributes, run_after=moment, created_at=Now())
+    row.parent_id = parent.id if parent else None
+    row.deadline = _inherited(registered, options, parent)
     row._state.db = alias
     return row
 

@@ -33,5 +33,6 @@ class Strays:
         if clock.elapsed_seconds() < self._look_at:
             return 0
         self._look_at = None
-        done = Workflow.objects.using(self.alias).recover_strays(owner.worker_id, owner.held)
+        held = [workflow_id for workflow_id, _attempt in list(owner.held)]
+        done = Workflow.objects.using(self.alias).recover_strays(owner.worker_id, held)
         return recovering.report(done, self.alias)

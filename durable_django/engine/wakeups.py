@@ -28,11 +28,12 @@ _last_ring: dict[str, float] = {}
 
 
 def connect() -> None:
-    """Ring when workflows are resumed, which is a verb of rows; connecting twice changes nothing."""
-    signals.workflows_resumed.connect(_ring_for_resumed, dispatch_uid="durable_django.wakeups")
+    """Ring when workflows are resumed, stopped or woken, which are verbs of rows; connecting twice changes nothing."""
+    for signal in (signals.workflows_resumed, signals.workflows_stopped, signals.workflows_woken):
+        signal.connect(_ring_for_rows, dispatch_uid="durable_django.wakeups")
 
 
-def _ring_for_resumed(*, alias: str, **_facts: Any) -> None:
+def _ring_for_rows(*, alias: str, **_facts: Any) -> None:
     ring(alias)
 
 

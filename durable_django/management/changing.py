@@ -29,17 +29,19 @@ class Verb:
     done         what has become of them then
     acts_on      the states in which the verb of the queryset changes a workflow; it decides, this only counts
     has_reason   whether a reason is kept with the workflow
+    has_children whether what the workflows have started is changed, too
     """
 
     name: str
     done: str
     acts_on: tuple[Status, ...]
     has_reason: bool = True
+    has_children: bool = False
 
 
 _LIVE = (Status.QUEUED, Status.RUNNING, Status.WAITING)
 VERBS = {
-    "cancel": Verb("cancel", "cancelled", (*_LIVE, Status.PAUSED)),
+    "cancel": Verb("cancel", "cancelled", (*_LIVE, Status.PAUSED), has_children=True),
     "pause": Verb("pause", "paused", _LIVE),
     "resume": Verb("resume", "resumed", (Status.PAUSED, Status.FAILED, Status.CANCELLED), has_reason=False),
 }
@@ -52,6 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser, verb: Verb) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask")
     if verb.has_reason:
         parser.add_argument("--reason", type=arguments.text, help="kept with the workflow, for people")
+    if verb.has_children:
+        parser.add_argument(
+            "--no-children", dest="children", action="store_false", help="let go on what they have started"
+        )
 
 
 def change(command: BaseCommand, options: dict[str, Any]) -> None:
@@ -86,7 +92,8 @@ def _change_filtered(command: BaseCommand, verb: Verb, options: dict[str, Any]) 
 
 def _apply(verb: Verb, rows: WorkflowQuerySet, options: dict[str, Any]) -> int:
     reason = (options["reason"] or "",) if verb.has_reason else ()
-    return int(getattr(rows, verb.name)(*reason))
+    children = {"children": options["children"]} if verb.has_children else {}
+    return int(getattr(rows, verb.name)(*reason, **children))
 
 
 def _confirm(command: BaseCommand, verb: Verb, counts: Counter[str], options: dict[str, Any]) -> None:

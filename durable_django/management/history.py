@@ -12,9 +12,10 @@ from django.db.models.functions import Left, Length
 
 from durable_django.base.clock import Now
 from durable_django.base.texts import shortened
+from durable_django.models import awaited
 from durable_django.models.queue import Queue
 from durable_django.models.status import Status
-from durable_django.models.step import Step
+from durable_django.models.step import Step, state_of
 from durable_django.models.workflow import Workflow
 
 #: Longer payloads are not read: their beginning is shown as it is stored (characters).
@@ -56,10 +57,8 @@ class StepHistory:
 
     @property
     def state(self) -> str:
-        """One of done, failed and retrying."""
-        if self.step.finished_at is None:
-            return "retrying"
-        return "done" if self.error.head is None else "failed"
+        """One of done, failed, retrying and waiting."""
+        return state_of(is_finished=self.step.finished_at is not None, has_error=self.error.head is not None)
 
     @property
     def seconds(self) -> float | None:
@@ -125,6 +124,19 @@ def read(row: Workflow, most_steps: int) -> History:
     )
 
 
+def _awaited(text: str) -> str:
+    """Return in words what a row says that it waits for."""
+    kind, _colon, what = text.partition(":")
+    words = {
+        awaited.FOR_TIME: "its time to wake",
+        awaited.FOR_SEVERAL: "one of several things",
+        "message": f"a message on topic {what!r}" if what else "a message",
+        "child": f"the end of workflow {what!r}",
+        "event": f"event {what!r}",
+    }
+    return words.get(kind, text)
+
+
 def seconds_between(start: datetime | None, end: datetime | None) -> float | None:
     """Return the seconds from one moment to another, None if one of them is missing."""
     return None if start is None or end is None else (end - start).total_seconds()
@@ -150,10 +162,10 @@ def _situation(row: Workflow, now: datetime, alias: str) -> str:
         return f"queue {row.queue!r} is paused"
     if row.waiting_for == "code":
         return f"no worker that has looked at it knows {row.name!r}: start one with its code"
-    if row.waiting_for == "retry":
+    if row.waiting_for == awaited.FOR_RETRY:
         return "tries again later after a failure" if is_later else "tries again now after a failure"
     if row.status == Status.WAITING and row.waiting_for:
-        return f"waits for {row.waiting_for}"
+        return f"waits for {_awaited(row.waiting_for)}"
     if row.status == Status.QUEUED and is_later:
         return "is not due yet"
     return row.reason

@@ -34,6 +34,7 @@ _COLOURS = {
     "cancelled": "WARNING",
     "paused": "WARNING",
     "retrying": "WARNING",
+    "waiting": "WARNING",
     "running": "MIGRATE_LABEL",
 }
 

@@ -95,7 +95,7 @@ def _step_event(history: History, entry: StepHistory) -> Event:
     step = entry.step
     return Event(
         step.started_at or step.finished_at,
-        place=plain(f"{step.branch}/{step.position}" if step.branch else step.position),
+        place=plain(step.place),
         what=cell(step.name),
         state=entry.state,
         attempt=str(step.attempt),

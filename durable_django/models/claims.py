@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.apps import apps
 from django.db import models
@@ -27,27 +27,37 @@ if TYPE_CHECKING:
 #: How long a workflow is put aside that no loaded code knows (seconds), and how many at once.
 _ASIDE_SECONDS = 30
 _MOST_ASIDE = 1000
-#: What an attempt needs to know, and its place in line. Neither moments nor JSON: other hands may have written some
-#: that cannot be read, which must not stop a claim of others. Who asks a claimed workflow for them reads them then.
+#: What an attempt needs to know, and its place in line; in the order of the model, as from_db() takes
+#: them. Neither moments nor JSON: other hands may have written some that cannot be read, which must not stop a claim of
+#: others. Who asks a claimed workflow for them reads them then.
 _CLAIMED = (
-    "id", "name", "status", "queue", "priority", "line", "arguments", "started_by", "parent_id", "forked_from_id",
-    "worker", "attempt", "recoveries", "max_recoveries", "failures",
+    "id", "name", "status", "queue", "priority", "line", "is_async", "arguments", "started_by", "parent_id",
+    "forked_from_id", "worker", "attempt", "recoveries", "max_recoveries", "failures",
 )  # fmt: skip
 
 Choose = Callable[["WorkflowQuerySet"], "WorkflowQuerySet"]
 
 
-def claim(  # noqa: PLR0913 - what, for whom, of which kind
-    alias: str, worker_id: str, queue: str, limit: int, names: Collection[str], *, is_alone: bool = False
-) -> list[Workflow]:
+class Wanted(NamedTuple):
     """
-    Give the next workflows of a queue to a worker, at most `limit`; if there are none, put unknown ones aside.
+    Which workflows a worker wants: the next ones of a queue, at most `limit`, of names that it knows.
 
-    is_alone  of those that must run alone, else of the others
+    is_alone  those that must run alone, else the others
+    is_async  those for an event loop, or those for threads; None: both
     """
-    found = _take(_next(limit, tuple(names), is_alone=is_alone), alias, worker=worker_id, queue=queue)
+
+    queue: str
+    limit: int
+    names: tuple[str, ...]
+    is_alone: bool = False
+    is_async: bool | None = None
+
+
+def claim(alias: str, worker_id: str, wanted: Wanted) -> list[Workflow]:
+    """Give workflows to a worker; if there are none, put those of unknown names aside."""
+    found = _take(_next(wanted._replace(queue="")), alias, worker=worker_id, queue=wanted.queue)
     if not found:
-        put_aside(alias, queue, names)
+        put_aside(alias, wanted.queue, wanted.names)
     return found
 
 
@@ -70,10 +80,10 @@ def _workflows(alias: str) -> WorkflowQuerySet:
 
 
 @cache
-def _next(limit: int, names: tuple[str, ...], *, is_alone: bool) -> Statement:
+def _next(wanted: Wanted) -> Statement:
     def choose(rows: WorkflowQuerySet) -> WorkflowQuerySet:
-        ready = rows.runnable(Slot("queue", models.CharField())).filter(name__in=names)
-        return (ready.suspects() if is_alone else ready.unsuspected())[:limit]
+        ready = rows.runnable(Slot("queue", models.CharField())).of_kind(wanted.is_async).filter(name__in=wanted.names)
+        return (ready.suspects() if wanted.is_alone else ready.unsuspected())[: wanted.limit]
 
     return _statement(choose)
 

@@ -12,7 +12,7 @@ class IdField(models.CharField):  # type: ignore[type-arg]
     """
     A text key of at most 255 characters, compared byte by byte.
 
-    With COLLATE "C" the primary key serves prefix searches as well. The type is spelled out because Django makes a
+    With COLLATE "C" an index of it serves prefix searches as well. The type is spelled out because Django makes a
     second, `_like` index for every key whose type begins with "varchar", also on each foreign key to it.
     """
 
@@ -36,18 +36,21 @@ class Literal(models.Expression):
     """
     A constant written into the SQL text instead of being bound as a parameter.
 
-    SQLite uses a partial index only if it can prove its condition from the text of the query.
+    SQLite uses a partial index only if it can prove its condition from the text of the query. And of a column that is
+    compared with True or False Django makes a condition by itself, for which SQLite uses no index.
     """
 
     def __init__(self, value: str | int) -> None:
-        kind = models.IntegerField() if isinstance(value, int) else models.CharField()
-        super().__init__(output_field=kind)
+        kinds = {bool: models.BooleanField, int: models.IntegerField, str: models.CharField}
+        super().__init__(output_field=kinds[type(value)]())
         if not (isinstance(value, int) or value.isidentifier()):
             message = f"Only whole numbers and plain words can be literals, got {value!r}."
             raise ValueError(message)
         self.value = value
 
-    def as_sql(self, _compiler: Any, _connection: BaseDatabaseWrapper) -> Any:
+    def as_sql(self, _compiler: Any, connection: BaseDatabaseWrapper) -> Any:
+        if isinstance(self.value, bool):
+            return (str(int(self.value)) if connection.vendor == "sqlite" else str(self.value).upper()), []
         return (str(self.value) if isinstance(self.value, int) else f"'{self.value}'"), []
 
 

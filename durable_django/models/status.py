@@ -18,6 +18,11 @@ class Status(models.TextChoices):
     CANCELLED = "cancelled", _("cancelled")
 
     @classmethod
+    def live(cls) -> tuple[Status, ...]:
+        """Return the states of what has not ended."""
+        return (cls.QUEUED, cls.RUNNING, cls.WAITING, cls.PAUSED)
+
+    @classmethod
     def terminal(cls) -> tuple[Status, ...]:
         """Return the states that only an operator's resume leaves."""
         return (cls.SUCCEEDED, cls.FAILED, cls.CANCELLED)

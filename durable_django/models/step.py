@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any, NamedTuple, Self
 
 from django.db import models
@@ -81,6 +83,29 @@ class StepQuerySet(models.QuerySet["Step"]):
             finished_at__isnull=True,
         )
 
+    def begin_waiting(self, values: dict[str, Any], until: models.Expression | datetime | None) -> None:
+        """Insert the row of a call that waits, at the latest until a moment. Call it under the workflow's lock."""
+        key = {name: values[name] for name in ("workflow_id", "branch", "position", "name", "kind", "attempt")}
+        self.create(started_at=Now(), next_retry_at=until, **key)
+
+    def next_moments(self, workflow_id: str, places: Collection[tuple[str, int]] = ()) -> models.QuerySet[Any, Any]:
+        """
+        Return the moment at which the first of a workflow's unfinished steps goes on (index durable_step_key).
+
+        places  where those stand that are waited for; others that were left unfinished do not count. Empty: all
+        """
+        rows = self.filter(workflow_id=workflow_id, finished_at__isnull=True, next_retry_at__isnull=False)
+        if places:
+            branches, positions = zip(*places, strict=True)
+            rows = rows.filter(branch__in=set(branches), position__in=set(positions))
+        return rows.order_by("next_retry_at").values("next_retry_at")[:1]
+
+    def is_over(self, workflow_id: str, branch: str, position: int) -> bool:
+        """Whether a call that began to wait has its outcome, or its moment has come by the database's clock."""
+        row = self.filter(workflow_id=workflow_id, branch=branch, position=position, finished_at__isnull=True)
+        left = list(row.values_list(SecondsUntil("next_retry_at"), flat=True))
+        return not left or (left[0] is not None and left[0] <= 0)
+
     def seconds_until_retry(self, workflow_id: str, branch: str, position: int) -> float:
         """Return how long a retrying step has still to wait, by the database's clock; at most 0 when it is due."""
         row = self.filter(workflow_id=workflow_id, branch=branch, position=position, next_retry_at__isnull=False)
@@ -88,16 +113,31 @@ class StepQuerySet(models.QuerySet["Step"]):
         return float(left or 0)
 
     def forget_failures(self, workflow_ids: list[str]) -> None:
-        """Remove the errors at the very end of each history, and unfinished retries: they are run again."""
+        """
+        Remove the errors at the very end of each history, and unfinished retries: they are run again.
+
+        A call that waits stays: it goes on waiting for what it waited for, until the moment that is recorded. What
+        comes before it stays too: the code went on from there.
+        """
         good = Step.objects.using(self.db).filter(
-            workflow_id=models.OuterRef("workflow_id"),
-            branch=models.OuterRef("branch"),
-            error__isnull=True,
-            finished_at__isnull=False,
+            workflow_id=models.OuterRef("workflow_id"), branch=models.OuterRef("branch"), error__isnull=True
         )
         last_good = good.order_by("-position").values("position")[:1]
-        tail = self.filter(workflow_id__in=workflow_ids).filter(position__gt=Coalesce(models.Subquery(last_good), 0))
-        self.filter(pk__in=list(tail.values_list("pk", flat=True))).delete()
+        tail = self.filter(workflow_id__in=workflow_ids, error__isnull=False).filter(
+            position__gt=Coalesce(models.Subquery(last_good), 0)
+        )
+        found = list(tail.values_list("pk", "workflow_id", "branch"))
+        last = self._last_good(workflow_ids) if any(branch for _pk, _workflow_id, branch in found) else {}
+        ends = [pk for pk, workflow_id, branch in found if not _was_gone_on_from(branch, last.get(workflow_id, {}))]
+        self.filter(pk__in=ends).delete()
+
+    def _last_good(self, workflow_ids: list[str]) -> dict[str, dict[str, int]]:
+        """Return the last position without an error of each branch, by workflow."""
+        rows = self.filter(workflow_id__in=workflow_ids, error__isnull=True).values_list("workflow_id", "branch")
+        last: dict[str, dict[str, int]] = {}
+        for workflow_id, branch, position in rows.annotate(models.Max("position")).order_by():
+            last.setdefault(workflow_id, {})[branch] = position
+        return last
 
 
 class Step(models.Model):
@@ -132,17 +172,38 @@ class Step(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.position} {self.name}"
+        return f"{self.place} {self.name}"
+
+    @property
+    def place(self) -> str:
+        """Where it stands: its position, behind that of its branch if it is not on the main line."""
+        return f"{self.branch}.{self.position}" if self.branch else str(self.position)
 
     @property
     def state(self) -> str:
-        """One of done, failed and retrying."""
-        if self.finished_at is None:
-            return "retrying"
-        return "done" if self.error is None else "failed"
+        """One of done, failed, retrying and waiting."""
+        return state_of(is_finished=self.finished_at is not None, has_error=self.error is not None)
+
+
+def state_of(*, is_finished: bool, has_error: bool) -> str:
+    """Return how people call the state of a step."""
+    if is_finished:
+        return "failed" if has_error else "done"
+    return "retrying" if has_error else "waiting"
 
 
 COLUMNS = ("branch", "position", "name", "kind", "output", "error", "attempt", "retries")
+
+
+def _was_gone_on_from(branch: str, last: dict[str, int]) -> bool:
+    """
+    Whether a line of calls that a branch belongs to has gone on behind the gather(): it caught what failed there.
+
+    branch  3.2.4.1: of the first branch of the gather() at position 4 of 3.2, the second one of that at position 3
+    """
+    parts = branch.split(".") if branch else []
+    places = ((".".join(parts[:end]), int(parts[end])) for end in range(0, len(parts), 2))
+    return any(last.get(line, 0) > position for line, position in places)
 
 
 def _insert(alias: str, *, is_running: bool) -> Any:

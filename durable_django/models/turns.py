@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
+from django.db import connections, transaction
+
 #: Whoever waited so long goes on without a turn: then SQLite itself decides, and gives up at its own timeout.
 _LONGEST_WAIT_SECONDS = 1.0
 
@@ -42,3 +44,18 @@ def _holding(lock: Any) -> Iterator[None]:
     finally:
         if has_turn:
             lock.release()
+
+
+@contextmanager
+def short_transaction(alias: str, *, savepoint: bool = True) -> Iterator[None]:
+    """
+    Run a block in one transaction, in its turn.
+
+    savepoint  False: within a transaction it is just a part of that, and an error out of it breaks nothing
+    """
+    connection = connections[alias]
+    if connection.in_atomic_block and not savepoint:
+        yield
+        return
+    with turn(connection), transaction.atomic(using=alias):
+        yield

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from django.db import models
-from django.db.models import Q
+from django.db import models, transaction
+from django.db.models import Q, Subquery
+from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext_lazy as _
 
 from durable_django.base import payloads
@@ -15,7 +17,8 @@ from durable_django.models.compiled import Slot, Statement, insert_query, slots,
 from durable_django.models.fields import IdField, Literal
 from durable_django.models.recovery import SUSPECT_RECOVERIES, recovery_delay
 from durable_django.models.status import Status
-from durable_django.models.workflow_queryset import WorkflowQuerySet, paused
+from durable_django.models.step import Step
+from durable_django.models.workflow_queryset import WorkflowQuerySet, ending, paused
 
 RUNNABLE = Q(status="queued", run_after__isnull=True, worker__isnull=True)
 
@@ -30,6 +33,7 @@ class Workflow(models.Model):
     line        place in the queue among equal priorities, strictly increasing for each starting process
     recoveries  leases lost in a row without a new checkpoint
     failures    how often the workflow's own retry= put it back
+    is_watched  somebody waits for an event or the end of it, and is to be woken
     """
 
     id = IdField(primary_key=True)
@@ -78,7 +82,8 @@ class Workflow(models.Model):
     failures = models.IntegerField(default=0)
 
     run_after = MomentField(null=True, blank=True)
-    waiting_for = models.CharField(max_length=600, default="", blank=True)
+    waiting_for = IdField(max_length=600, default="", blank=True)
+    is_watched = models.BooleanField(default=False)
     timeout_seconds = models.FloatField(null=True, blank=True)
     deadline = MomentField(null=True, blank=True)
     remaining_seconds = models.FloatField(null=True, blank=True)
@@ -107,7 +112,12 @@ class Workflow(models.Model):
         # Every index but the last is partial, over live rows only: a million finished ones cost a claim nothing.
         indexes = [
             models.Index(
-                "queue", models.F("priority").desc(), "line", condition=RUNNABLE, name="durable_workflow_runnable"
+                "queue",
+                "is_async",
+                models.F("priority").desc(),
+                "line",
+                condition=RUNNABLE,
+                name="durable_workflow_runnable",
             ),
             models.Index(
                 fields=["queue", "line"],
@@ -116,6 +126,7 @@ class Workflow(models.Model):
             ),
             models.Index(fields=["run_after"], condition=Q(run_after__isnull=False), name="durable_workflow_timer"),
             models.Index(fields=["name"], condition=Q(waiting_for="code"), name="durable_workflow_no_code"),
+            models.Index(fields=["waiting_for"], condition=Q(waiting_for__gt=""), name="durable_workflow_waiting"),
             models.Index(fields=["worker"], condition=Q(worker__isnull=False), name="durable_workflow_owned"),
             models.Index(
                 fields=["deadline"],
@@ -147,9 +158,12 @@ class Workflow(models.Model):
 
     # The verbs of an operator: see WorkflowQuerySet, which decides and explains.
 
-    def cancel(self, reason: str = "") -> bool:
-        """End it as CANCELLED; whether it was still live. See WorkflowQuerySet.cancel()."""
-        return bool(self._alone().cancel(reason))
+    def cancel(self, reason: str = "", *, children: bool = True) -> bool:
+        """End it as CANCELLED, then what it has started; whether it was still live. See WorkflowQuerySet.cancel()."""
+        was_live = bool(self._alone().cancel(reason, children=False))
+        if children:
+            self._alone().cancel(reason)
+        return was_live
 
     def pause(self, reason: str = "") -> bool:
         """Stop it at its next step; whether it was live. See WorkflowQuerySet.pause()."""
@@ -166,15 +180,25 @@ class Workflow(models.Model):
 
     def succeed(self, output: str | None) -> bool:
         """End it with a result, if this attempt still owns it."""
-        return self._write(_SUCCEED, output=output)
+        return self._end(_SUCCEED, Status.SUCCEEDED, output=output, error=None)
 
     def fail(self, error: str) -> bool:
         """End it with an error, if this attempt still owns it."""
-        return self._write(_FAIL, error=error)
+        return self._end(_FAIL, Status.FAILED, error=error)
 
-    def suspend(self, delay_seconds: float | None, waiting_for: str) -> bool:
-        """Let it wait, until a moment or for mail (None), if this attempt still owns it."""
-        run_after = None if delay_seconds is None else Later(delay_seconds)
+    def suspend(
+        self, waiting_for: str, poll_seconds: float | None = None, places: Collection[tuple[str, int]] = ()
+    ) -> bool:
+        """
+        Let it wait, if this attempt still owns it: until the earliest moment in its unfinished steps, or a wake().
+
+        waiting_for   what a sender, an event or an end must be to wake it
+        poll_seconds  look again after so long at the latest, for what nobody would wake it for
+        places        of the steps that count, see next_moments()
+        """
+        run_after: Any = Subquery(Step.objects.next_moments(self.pk, places))
+        if poll_seconds is not None:
+            run_after = Least(Coalesce(run_after, Later(poll_seconds)), Later(poll_seconds))
         return bool(
             self._owned().update(status=Status.WAITING, worker=None, run_after=run_after, waiting_for=waiting_for)
         )
@@ -229,6 +253,23 @@ class Workflow(models.Model):
         rows = self._owned() if is_running else self._alone().filter(attempt=self.attempt)
         return rows.select_for_update(no_key=True, nowait=nowait).values_list("pk", flat=True).first() is not None
 
+    def read_locked(self) -> Workflow | None:
+        """Lock the row until the transaction ends. Return it as it is now, None if this attempt no longer holds it."""
+        rows = self._alone().filter(attempt=self.attempt, worker=self.worker)
+        return rows.select_for_update(no_key=True).only("status", "deadline", "is_watched").first()
+
+    def _end(self, statement: Statement, status: str, **columns: Any) -> bool:
+        return self._write(statement, **columns) or self._end_watched(status, columns)
+
+    def _end_watched(self, status: str, columns: dict[str, Any]) -> bool:
+        """End it and wake those that wait for that, in one transaction; whether this attempt still owned it."""
+        with transaction.atomic(using=self._state.db):
+            self._alone().lock_in_order([self.pk, *filter(None, [self.parent_id])])
+            ended = self._owned().filter(is_watched=True).update(**ending(status), worker=None, **columns)
+            if ended:
+                Workflow.objects.using(self._state.db).wake_watchers([self.pk])
+        return bool(ended)
+
     def _owned(self) -> WorkflowQuerySet:
         return self._alone().filter(attempt=self.attempt, status=Status.RUNNING)
 
@@ -241,6 +282,7 @@ _SLOTS = slots(Workflow, "id", "attempt", "output", "error")
 _STARTED = (
     "id", "name", "queue", "priority", "line", "arguments", "fingerprint", "attributes", "started_by",
     "max_recoveries", "timeout_seconds", "application", "is_async", "version", "status", "attempt", "worker",
+    "parent_id",
 )  # fmt: skip
 
 
@@ -250,8 +292,7 @@ def _owned(alias: str) -> WorkflowQuerySet:
 
 
 def _finish(alias: str, status: str, **columns: Any) -> Any:
-    ended = {"status": status, "worker": None, "finished_at": Now(), "deduplication_key": None, "waiting_for": ""}
-    return update_query(_owned(alias), {**ended, **columns})
+    return update_query(_owned(alias).filter(is_watched=False), {**ending(status), "worker": None, **columns})
 
 
 def _start(moments: dict[str, Any]) -> Statement:
@@ -264,9 +305,9 @@ _FAIL = Statement(lambda alias: _finish(alias, Status.FAILED, error=_SLOTS["erro
 
 #: INSERT ... ON CONFLICT DO NOTHING of one workflow: the row count says whether it is new. START_LATER takes the
 #: moment itself, START_DELAYED seconds from the database's now, START_RUNNING a row already claimed by its starter.
-START = _start({})
-START_LATER = _start(slots(Workflow, "run_after"))
-START_DELAYED = _start({"run_after": Later(Slot("delay_seconds", models.FloatField()))})
+START = _start(slots(Workflow, "deadline"))
+START_LATER = _start(slots(Workflow, "deadline", "run_after"))
+START_DELAYED = _start({**slots(Workflow, "deadline"), "run_after": Later(Slot("delay_seconds", models.FloatField()))})
 START_RUNNING = _start(
     {
         "started_at": Now(),

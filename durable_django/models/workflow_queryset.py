@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models, transaction
-from django.db.models import Case, Exists, F, OuterRef, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 
 from durable_django import signals
 from durable_django.base.clock import Later, Now, SecondsUntil
-from durable_django.models import claims
+from durable_django.models import awaited, claims, trees
+from durable_django.models.claims import Wanted
 from durable_django.models.fields import Literal
 from durable_django.models.recovery import SUSPECT_RECOVERIES, Recovery, recover
 from durable_django.models.status import Status
@@ -60,6 +61,10 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
         ready = self.filter(queue=queue, status=Literal("queued"), run_after__isnull=True, worker__isnull=True)
         return ready.order_by(F("priority").desc(), "line")
 
+    def of_kind(self, is_async: bool | None) -> Self:  # noqa: FBT001 - the column's name says it
+        """Those for threads, or for an event loop; None for both."""
+        return self if is_async is None else self.filter(is_async=Literal(is_async))
+
     def due(self) -> Self:
         """Those whose moment has come (index durable_workflow_timer)."""
         return self.timed().filter(run_after__lte=Now())
@@ -84,32 +89,30 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
 
     # -- verbs of operators -----------------------------------------------------------------------------------------
 
-    def cancel(self, reason: str = "") -> int:
+    def cancel(self, reason: str = "", *, children: bool = True) -> int:
         """
-        End live workflows as CANCELLED. Return how many were live.
+        End live workflows as CANCELLED, then what they have started. Return how many lived.
+
+        children  False: what they have started goes on
 
         One that is running finishes the step it is in, which is still recorded if it is a plain one; an atomic step
-        commits whole or not at all. No further step starts.
+        commits whole or not at all; a plain async one is interrupted, and not recorded. No further step starts. Asked
+        again, it also ends what those have started that were cancelled before.
         """
-        live = (Status.QUEUED, Status.WAITING, Status.RUNNING, Status.PAUSED)
-        changes = {
-            "status": Status.CANCELLED,
-            "reason": reason,
-            "finished_at": Now(),
-            "run_after": None,
-            "waiting_for": "",
-            "deduplication_key": None,
-        }
-        return self._change(live, lambda rows: rows.update(**changes))
+
+        def change(rows: WorkflowQuerySet) -> int:
+            return _cancel(rows, reason)
+
+        return self._tell_stopped(trees.cancel(self, change) if children else self._change(Status.live(), change))
 
     def pause(self, reason: str = "") -> int:
         """
         Stop live workflows at their next step, until resume(). Return how many were not paused yet.
 
-        The deadline stands still meanwhile: what was left of it counts on from resume().
+        The deadline stands still meanwhile: what was left of it counts on from resume(). Children go on.
         """
-        live = (Status.QUEUED, Status.WAITING, Status.RUNNING)
-        return self._change(live, lambda rows: rows.update(**paused(reason)))
+        moving = (Status.QUEUED, Status.WAITING, Status.RUNNING)
+        return self._tell_stopped(self._change(moving, lambda rows: rows.update(**paused(reason))))
 
     def resume(self) -> int:
         """
@@ -123,28 +126,81 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
             signals.workflows_resumed.send_robust(sender=None, alias=self.db, count=count)
         return count
 
-    def _change(self, states: Iterable[Status], change: Any) -> int:
+    def _tell_stopped(self, count: int) -> int:
+        """Let workers know that rows were taken out of RUNNING."""
+        if count:
+            signals.workflows_stopped.send_robust(sender=None, alias=self.db, count=count)
+        return count
+
+    def _change(self, states: Collection[Status], change: Any) -> int:
         """Apply the change to the rows in one of these states, locked in order of id, batch by batch."""
-        return sum(self._change_batch(batch, states, change) for batch in self._batches(states))
+        return sum(self.change_batch(batch, states, change) for batch in self.batches(Q(status__in=states)))
 
-    def _change_batch(self, ids: list[str], states: Iterable[Status], change: Any) -> int:
+    def change_batch(self, ids: list[str], states: Collection[Status], change: Any) -> int:
+        """Apply a change to those with these ids that are in one of these states, in one transaction."""
         rows = self.model._default_manager.using(self.db).filter(pk__in=ids, status__in=states)
+        watched = rows.filter(is_watched=True, parent_id__isnull=False)
         with transaction.atomic(using=self.db):
-            # All who lock several workflows lock them in order of id: otherwise two bulk verbs could deadlock.
-            locked = list(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
-            return int(change(rows.filter(pk__in=locked))) if locked else 0
+            # The parents, too, which are to be woken if these end.
+            parents = list(watched.values_list("parent_id", flat=True).distinct())
+            locked = self.lock_in_order([*ids, *parents])
+            chosen = [each for each in ids if locked.get(each) in states]
+            return int(change(rows.filter(pk__in=chosen))) if chosen else 0
 
-    def _batches(self, states: Iterable[Status]) -> Iterator[list[str]]:
-        ids = self.filter(status__in=states).order_by("pk").values_list("pk", flat=True)
+    def lock_in_order(self, ids: Collection[str]) -> dict[str, str]:
+        """
+        Lock workflows until the transaction ends. Return the status of each.
+
+        All who lock several lock them in order of id: otherwise two bulk verbs could deadlock, or one and the end of a
+        child, which wakes its parent.
+        """
+        rows = self.model._default_manager.using(self.db).filter(pk__in=ids)
+        return dict(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", "status"))
+
+    def batches(self, chosen: Q) -> Iterator[list[str]]:
+        """Yield the ids of those that are chosen, in order, batch by batch."""
+        ids = self.filter(chosen).order_by("pk").values_list("pk", flat=True)
         last, batch = "", list(ids[:BATCH])
         while batch:
             yield batch
             last = batch[-1]
             batch = list(ids.filter(pk__gt=last)[:BATCH])
 
+    # -- verbs of those who bring what is waited for -----------------------------------------------------------------
+
+    def awaiting(self, *texts: str) -> Self:
+        """Those that wait for one of these, and nothing else (index durable_workflow_waiting)."""
+        return self.filter(status=Status.WAITING, waiting_for__gt="", waiting_for__in=texts)
+
+    def wake(self) -> int:
+        """Make those of them runnable that wait. Return how many. Workers are rung once it is committed."""
+        waiting = self.filter(status=Status.WAITING).order_by("pk").select_for_update(no_key=True)
+        ids = list(waiting.values_list("pk", flat=True))
+        if not ids:
+            return 0
+        rows = self.model._default_manager.using(self.db).filter(pk__in=ids, status=Status.WAITING)
+        count = rows.update(status=Status.QUEUED, run_after=None, waiting_for="")
+        signals.workflows_woken.send_robust(sender=None, alias=self.db, count=count)
+        return count
+
+    def wake_watchers(self, workflow_ids: Iterable[str]) -> None:
+        """Wake those that wait for the end of these workflows, or for an event that cannot come any more."""
+        for workflow_id in workflow_ids:
+            self.awaiting(awaited.for_end(workflow_id)).wake()
+            first, behind = awaited.for_event(workflow_id, ""), awaited.behind_events(workflow_id)
+            # The first condition is that of the index, without which SQLite would read the whole table.
+            self.filter(waiting_for__gt="", waiting_for__gte=first, waiting_for__lt=behind).wake()
+            self.filter(pk__in=self.filter(pk=workflow_id).values("parent_id")).awaiting(awaited.FOR_SEVERAL).wake()
+
+    def watch(self) -> None:
+        """Note that somebody waits for an event or the end of these, whose rows the caller has locked."""
+        self.filter(is_watched=False, finished_at__isnull=True).update(is_watched=True)
+
     # -- verbs of workers -------------------------------------------------------------------------------------------
 
-    def claim(self, worker_id: str, queue: str, limit: int, *, names: Collection[str]) -> list[Workflow]:
+    def claim(
+        self, worker_id: str, queue: str, limit: int, *, names: Collection[str], is_async: bool | None = None
+    ) -> list[Workflow]:
         """
         Give the next runnable workflows of a queue to a worker. Return them as they are now: RUNNING, attempt + 1.
 
@@ -152,7 +208,7 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
         none, those whose name the worker does not know are put aside, so that they stand before nobody. One that is
         suspected of killing its worker is not taken here: see claim_suspect().
         """
-        return claims.claim(self.db, worker_id, queue, limit, names)
+        return claims.claim(self.db, worker_id, Wanted(queue, limit, tuple(names), is_async=is_async))
 
     def put_aside(self, queue: str, *, names: Collection[str]) -> None:
         """Let runnable workflows of other names stand before nobody for 30 seconds."""
@@ -160,16 +216,32 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
 
     def claim_suspect(self, worker_id: str, queue: str, *, names: Collection[str]) -> list[Workflow]:
         """Give one workflow that may have killed its workers to a worker that will run nothing else beside it."""
-        return claims.claim(self.db, worker_id, queue, 1, names, is_alone=True)
+        return claims.claim(self.db, worker_id, Wanted(queue, 1, tuple(names), is_alone=True))
 
     def claim_one(self, workflow_id: str, worker_id: str) -> list[Workflow]:
         """Give one workflow, if it is due and nobody has it, to the thread that waits for it."""
 
         def choose(rows: WorkflowQuerySet) -> WorkflowQuerySet:
-            free = rows.filter(pk=workflow_id, worker__isnull=True, status__in=(Status.QUEUED, Status.WAITING))
-            return free.exclude(run_after__gt=Now()).exclude(status=Status.WAITING, run_after__isnull=True)
+            return rows.filter(_is_free(), pk=workflow_id)
 
         return claims.claim_chosen(self.db, worker_id, choose)
+
+    def claim_descendant(self, workflow_id: str, worker_id: str, *, names: Collection[str]) -> list[Workflow]:
+        """
+        Give one due descendant of a workflow that nobody has to the thread that waits for the workflow.
+
+        One query for each level, however many wait for something else (index durable_workflow_parent).
+        """
+        parents = [workflow_id]
+        while parents:
+            live = self.filter(parent_id__isnull=False, parent_id__in=parents, finished_at__isnull=True)
+            is_free = Case(When(_is_free(), name__in=names, then=True), default=False)
+            children = list(live.order_by("line").values_list("pk", is_free))
+            for child_id, is_free_now in children:
+                if is_free_now and (found := self.claim_one(child_id, worker_id)):
+                    return found
+            parents = [child_id for child_id, _is_free_now in children]
+        return []
 
     def suspects(self) -> Self:
         """Those that lost several workers in a row (index durable_workflow_suspect)."""
@@ -199,14 +271,7 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
         overdue = self.overdue()
         return overdue._change(  # noqa: SLF001 - its own method
             (Status.QUEUED, Status.WAITING, Status.RUNNING),
-            lambda rows: rows.filter(deadline__lte=Now()).update(
-                status=Status.CANCELLED,
-                reason="its deadline passed",
-                finished_at=Now(),
-                run_after=None,
-                waiting_for="",
-                deduplication_key=None,
-            ),
+            lambda rows: _cancel(rows.filter(deadline__lte=Now()), "its deadline passed"),
         )
 
     def recover(self, limit: int = BATCH, *, is_immediate: bool = False) -> Recovery:
@@ -216,6 +281,30 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
     def recover_strays(self, worker_id: str, held: Collection[str]) -> Recovery:
         """Put back what a worker holds without running it."""
         return recover(self.strays(worker_id, held), BATCH)
+
+
+def _is_free() -> Q:
+    """Return the condition of what is due and held by nobody."""
+    is_due = Q(run_after__lte=Now()) | Q(run_after__isnull=True, status=Status.QUEUED)
+    return Q(is_due, worker__isnull=True, status__in=(Status.QUEUED, Status.WAITING))
+
+
+def ending(status: str) -> dict[str, Any]:
+    """Return the columns of an end; the worker is cleared by whoever lets go."""
+    return {
+        "status": status,
+        "finished_at": Now(),
+        "run_after": None,
+        "waiting_for": "",
+        "deduplication_key": None,
+    }
+
+
+def _cancel(rows: WorkflowQuerySet, reason: str) -> int:
+    watched = list(rows.filter(is_watched=True).values_list("pk", flat=True))
+    count = rows.update(reason=reason, **ending(Status.CANCELLED))
+    rows.model._default_manager.using(rows.db).wake_watchers(watched)
+    return count
 
 
 def paused(reason: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from django.db import DatabaseError, InterfaceError, connections
 from durable_django import signals
 from durable_django.base import clock
 from durable_django.conf import durable_settings
-from durable_django.engine import faults, leasing, retrying, wakeups
+from durable_django.engine import faults, leasing, retrying, stopping, wakeups
 from durable_django.engine.faults import Fault
 from durable_django.engine.ownership import Ownership
 from durable_django.worker import boot
@@ -26,6 +26,7 @@ from durable_django.worker import boot
 _GLANCE_SECONDS = 0.5
 #: Shortest: a timeout that cannot be recorded, since somebody holds the row or SQLite's writer, is due all the while.
 _TRY_AGAIN_SECONDS = 0.05
+_BETWEEN_INTERRUPTIONS_SECONDS = 0.25
 
 
 class Heartbeat:
@@ -41,6 +42,8 @@ class Heartbeat:
         self.on_ring = on_ring
         self.facts = facts
         self.owner = leasing.register(alias, **facts)
+        self._must_interrupt = False
+        self._next_interruption_at = 0.0
         self._next_beat_at = clock.elapsed_seconds() + durable_settings.HEARTBEAT_SECONDS
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="durable-heartbeat", daemon=True)
@@ -74,6 +77,8 @@ class Heartbeat:
         while not self._stopping.is_set():
             if bell.wait(self._seconds_to_wait()):
                 self.on_ring()
+                self._must_interrupt = True
+            self._interrupt_stopped()
             self._time_out_steps()
             self._beat_if_due()
 
@@ -86,15 +91,24 @@ class Heartbeat:
     def _beat_if_due(self) -> None:
         if clock.elapsed_seconds() < self._next_beat_at:
             return
+        self._must_interrupt = True
         if self.owner.has_passed() or not leasing.beat(self.owner, self.alias):
             self._begin_anew()
         self.owner.sessions.keep_awake()
         self._next_beat_at = clock.elapsed_seconds() + durable_settings.HEARTBEAT_SECONDS
 
+    def _interrupt_stopped(self) -> None:
+        """Interrupt async workflows that were cancelled or paused, if any may be; not for each of many rings."""
+        if self._must_interrupt and clock.elapsed_seconds() >= self._next_interruption_at:
+            self._must_interrupt = False
+            self._next_interruption_at = clock.elapsed_seconds() + _BETWEEN_INTERRUPTIONS_SECONDS
+            stopping.interrupt_stopped(self.owner, self.alias)
+
     def _begin_anew(self) -> None:
         """Leave everything that was held to whoever recovers it, and go on as another worker."""
         lost, self.owner = self.owner, self._registered_like(self.owner)
         lost.lose()
+        stopping.interrupt_lost(lost)
         self.on_ring()
 
     def _registered_like(self, lost: Ownership) -> Ownership:
@@ -114,9 +128,8 @@ class Heartbeat:
                 if faults.classify(error) is not Fault.TIMED_OUT:
                     raise
                 continue
-            timeouts.forget(call)
+            timeouts.forget(call, is_late=has_timed_out)
             if has_timed_out:
-                timeouts.note_late(call)
                 self.on_ring()
 
     def _rest(self, error: Exception, failures: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from django.db.models import Exists, OuterRef, Subquery
 from django.db.models.sql import Query
@@ -14,17 +15,24 @@ from durable_django.models.queue import Queue
 from durable_django.models.workflow import Workflow
 
 
+class Line(NamedTuple):
+    """The workflows of one queue that are for threads, or for an event loop."""
+
+    queue: str
+    is_async: bool
+
+
 @dataclass(frozen=True)
 class Look:
     """
     What there is to do.
 
-    queues            with runnable workflows, each with the name of the first one
+    lines             of runnable workflows, each with the name of the first one
     suspect_queues    with a workflow that must run alone
     seconds_to_timer  until the next workflow becomes due; at most 0 if one is, None if there is none
     """
 
-    queues: dict[str, str] = field(default_factory=dict)
+    lines: dict[Line, str] = field(default_factory=dict)
     suspect_queues: tuple[str, ...] = ()
     seconds_to_timer: float | None = None
     has_orphans: bool = False
@@ -38,7 +46,7 @@ class Look:
     @property
     def has_work(self) -> bool:
         """Whether something can be claimed or promoted now."""
-        return bool(self.queues or self.suspect_queues or self.is_timer_due)
+        return bool(self.lines or self.suspect_queues or self.is_timer_due)
 
 
 def look(alias: str, only: Sequence[str]) -> Look:
@@ -51,10 +59,15 @@ def look(alias: str, only: Sequence[str]) -> Look:
     if not found:
         return Look()
     served = [row for row in found if not row[1] and (not only or row[0] in only)]
-    _name, _paused, _ready, _suspect, seconds_to_timer, has_orphans, has_overdue = found[0]
+    _name, _paused, _for_threads, _for_tasks, _suspect, seconds_to_timer, has_orphans, has_overdue = found[0]
     return Look(
-        queues={row[0]: row[2] for row in served if row[2] is not None},
-        suspect_queues=tuple(row[0] for row in served if row[3] is not None),
+        lines={
+            Line(row[0], is_async): name
+            for row in served
+            for is_async, name in ((False, row[2]), (True, row[3]))
+            if name is not None
+        },
+        suspect_queues=tuple(row[0] for row in served if row[4] is not None),
         seconds_to_timer=seconds_to_timer,
         has_orphans=has_orphans,
         has_overdue=has_overdue,
@@ -69,7 +82,8 @@ def _query(alias: str) -> Query:
         "is_paused",
         # In order, not Exists(): PostgreSQL would rather read the table from its beginning, where a million finished
         # rows may stand before the first runnable one.
-        Subquery(ready.unsuspected().values("name")[:1]),
+        Subquery(ready.of_kind(is_async=False).unsuspected().values("name")[:1]),
+        Subquery(ready.of_kind(is_async=True).unsuspected().values("name")[:1]),
         Subquery(ready.suspects().order_by("line").values("line")[:1]),
         Subquery(workflows.timed().values_list(SecondsUntil("run_after"))[:1]),
         Exists(workflows.orphaned()),

@@ -22,9 +22,9 @@ from durable_django.models.workflow import Workflow
 from durable_django.worker import hygiene
 from durable_django.worker.heartbeat import Heartbeat
 from durable_django.worker.janitor import Janitor
-from durable_django.worker.looks import Look, look
+from durable_django.worker.looks import Line, Look, look
 from durable_django.worker.options import WorkerOptions
-from durable_django.worker.pool import Pool
+from durable_django.worker.pools import Pools
 from durable_django.worker.quiet import Quiet
 
 #: After a ring the loop looks again this often until it finds nothing: rings within wakeups.QUIET_SECONDS are skipped.
@@ -39,18 +39,18 @@ class Loop:
     """The turns of one worker process."""
 
     def __init__(
-        self, alias: str, options: WorkerOptions, pool: Pool, heartbeat: Heartbeat, wake: threading.Event
+        self, alias: str, options: WorkerOptions, pools: Pools, heartbeat: Heartbeat, wake: threading.Event
     ) -> None:
         self.alias = alias
         self.options = options
-        self.pool = pool
+        self.pools = pools
         self.heartbeat = heartbeat
         self.wake = wake
         self.janitor = Janitor(alias)
         self.quiet = Quiet()
         self.claimed = 0
         self.is_idle = False
-        self._hot: deque[str] = deque()
+        self._hot: deque[Line] = deque()
         self._rung = threading.Event()
         self._has_waiting_suspect = False
         self._looked_at = -1.0
@@ -73,16 +73,18 @@ class Loop:
             return self._rest(error)
         return seconds
 
-    @property
-    def may_claim(self) -> int:
+    def may_claim(self, *, is_async: bool) -> int:
         """How many workflows may be claimed now: free slots, within max_workflows; none for the sake of a suspect."""
-        return 0 if self.quiet.is_on else self._free
+        return 0 if self.quiet.is_on else self._free(is_async=is_async)
 
     @property
-    def _free(self) -> int:
+    def _may_claim_any(self) -> bool:
+        return any(self.may_claim(is_async=is_async) > 0 for is_async in (False, True))
+
+    def _free(self, *, is_async: bool) -> int:
         if self.heartbeat.owner.has_passed():
             return 0
-        free = self.pool.free
+        free = self.pools.free(is_async=is_async)
         if self.options.max_workflows:
             free = min(free, self.options.max_workflows - self.claimed)
         return free
@@ -103,8 +105,8 @@ class Loop:
     @property
     def _must_look(self) -> bool:
         """Whether to look before the next poll: somebody rang, or nothing stands in a suspect's way any more."""
-        has_become_idle = self._has_waiting_suspect and not self.pool.busy
-        return has_become_idle or (self._rung.is_set() and self.may_claim > 0)
+        has_become_idle = self._has_waiting_suspect and not self.pools.busy
+        return has_become_idle or (self._rung.is_set() and self._may_claim_any)
 
     def _look(self) -> float:
         was_rung = self._rung.is_set()
@@ -116,12 +118,12 @@ class Loop:
             changed += Workflow.objects.using(self.alias).promote()
         self._see_to_suspects(found)
         self._put_aside_unknown(found)
-        self._hot.extend(queue for queue in found.queues if queue not in self._hot)
-        self.is_idle = not (found.has_work or changed or self.pool.busy)
+        self._hot.extend(line for line in found.lines if line not in self._hot)
+        self.is_idle = not (found.has_work or changed or self.pools.busy)
         seconds = self._rest_after(found)
         if changed:
             self._next_look_at = self._looked_at
-        elif not (self._hot and self.may_claim):
+        elif not (self._hot and self._may_claim_any):
             if was_rung and found.has_work:
                 self._rung.set()
             return seconds
@@ -129,9 +131,9 @@ class Loop:
 
     def _put_aside_unknown(self, found: Look) -> None:
         """See to it that a worker that always has enough to claim does not read past the same strangers each time."""
-        for queue, name in found.queues.items():
+        for line, name in found.lines.items():
             if not registry.workflows.knows(name):
-                Workflow.objects.using(self.alias).put_aside(queue, names=registry.workflows.names())
+                Workflow.objects.using(self.alias).put_aside(line.queue, names=registry.workflows.names())
 
     def _rest_after(self, found: Look) -> float:
         seconds = float(durable_settings.POLL_SECONDS) * (0.9 + 0.2 * random.random())  # noqa: S311 - spreads load
@@ -141,53 +143,58 @@ class Loop:
         return seconds
 
     def _claim_hot(self) -> float:
-        """Claim from the next queue that is known to have work; whether it had enough decides if it stays known."""
-        limit = self.may_claim
-        if limit <= 0:
+        """Claim from the next line that is known to have work; whether it had enough decides if it stays known."""
+        line = self._next_line()
+        if line is None:
             return _FULL_SECONDS
-        if not self._is_roomy and not self._has_gathered:
+        if not self._is_roomy(line) and not self._has_gathered:
             self._has_gathered = True
             return _GATHER_SECONDS
         self._has_gathered = False
-        queue = self._hot.popleft()
+        self._hot.remove(line)
+        limit = self.may_claim(is_async=line.is_async)
         owner = self.heartbeat.owner
         found = Workflow.objects.using(self.alias).claim(
-            owner.worker_id, queue, limit, names=registry.workflows.names()
+            owner.worker_id, line.queue, limit, names=registry.workflows.names(), is_async=line.is_async
         )
         self.claimed += len(found)
-        self.pool.take(found, owner)
+        self.pools.of_kind(is_async=line.is_async).take(found, owner)
         if len(found) == limit:
-            self._hot.append(queue)
+            self._hot.append(line)
         else:
             # Nothing is left here, but a ring may have been skipped while the claim ran: look once more.
             self._rung.set()
         return 0.0
 
-    @property
-    def _is_roomy(self) -> bool:
-        return self.pool.free * 2 >= self.pool.size
+    def _next_line(self) -> Line | None:
+        """Return the next line whose pool has a free slot."""
+        return next((line for line in self._hot if self.may_claim(is_async=line.is_async) > 0), None)
+
+    def _is_roomy(self, line: Line) -> bool:
+        pool = self.pools.of_kind(is_async=line.is_async)
+        return pool.free * 2 >= pool.size
 
     @property
     def is_waiting_for_slots(self) -> bool:
         """Whether one free slot more makes no difference yet."""
-        return bool(self._hot) and not self._is_roomy
+        return bool(self._hot) and not any(self._is_roomy(line) for line in list(self._hot))
 
     def _see_to_suspects(self, found: Look) -> None:
         """Claim a workflow that must run alone if nothing runs here; else see to it that nothing does, for a while."""
-        self._has_waiting_suspect = bool(found.suspect_queues and self.pool.busy)
+        self._has_waiting_suspect = bool(found.suspect_queues and self.pools.busy)
         if not self._has_waiting_suspect:
             self._claim_suspect(found)
             self.quiet.end()
-        elif not self.pool.is_alone:
+        elif not self.pools.is_alone:
             self.quiet.ask()
 
     def _claim_suspect(self, found: Look) -> None:
         owner = self.heartbeat.owner
         names = registry.workflows.names()
-        for queue in found.suspect_queues if self._free > 0 else ():
+        for queue in found.suspect_queues if self._free(is_async=False) > 0 else ():
             for workflow in Workflow.objects.using(self.alias).claim_suspect(owner.worker_id, queue, names=names):
                 self.claimed += 1
-                self.pool.take_alone(workflow, owner)
+                self.pools.take_alone(workflow, owner)
                 return
 
     def _rest(self, error: BaseException) -> float:

@@ -11,19 +11,21 @@ class WorkerOptions:
     """
     What one worker command was asked for.
 
-    queues         names to claim from; empty for all
-    threads        workflows at the same time, in each process
-    processes      worker processes under the supervisor
-    max_workflows  each process ends after so many attempts; 0 for never
-    until_idle     end when nothing is left to run now
-    reload         begin anew when a source file changes
-    grace_seconds  how long after TERM or INT running steps may go on
-    name           label of the Worker row
-    is_quiet       show no records on the terminal
+    queues             names to claim from; empty for all
+    threads            workflows at the same time, in each process
+    async_concurrency  async workflows at the same time, in each process
+    processes          worker processes under the supervisor
+    max_workflows      each process ends after so many attempts; 0 for never
+    until_idle         end when nothing is left to run now
+    reload             begin anew when a source file changes
+    grace_seconds      how long after TERM or INT running steps may go on
+    name               label of the Worker row
+    is_quiet           show no records on the terminal
     """
 
     queues: tuple[str, ...] = ()
     threads: int = 8
+    async_concurrency: int = 100
     processes: int = 1
     max_workflows: int = 0
     until_idle: bool = False

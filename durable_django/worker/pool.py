@@ -51,7 +51,7 @@ class Pool:
 
     def take(self, workflows: Sequence[Workflow], owner: Ownership) -> None:
         """Run these workflows; at most `free` of them."""
-        owner.held.update(workflow.pk for workflow in workflows)
+        owner.held.update((workflow.pk, workflow.attempt) for workflow in workflows)
         with self._lock:
             self._busy += len(workflows)
         for workflow in workflows:

@@ -18,14 +18,17 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from durable_django import signals
 from durable_django.base import clock, registry
+from durable_django.conf import durable_settings
 from durable_django.engine import context, faults
 from durable_django.engine.faults import Fault
 from durable_django.worker import boot, exits, reload
+from durable_django.worker.async_pool import AsyncPool
 from durable_django.worker.heartbeat import Heartbeat
 from durable_django.worker.janitor import Janitor
 from durable_django.worker.loop import Loop
 from durable_django.worker.options import WorkerOptions
 from durable_django.worker.pool import Pool
+from durable_django.worker.pools import Pools
 
 #: A signal to a whole group of processes reaches a child twice, the second time through its supervisor.
 _ONE_SIGNAL_SECONDS = 0.3
@@ -104,8 +107,17 @@ class WorkerProcess:
             queues=list(self.options.queues),
             threads=self.options.threads,
         )
-        self.pool = Pool(self.alias, self.options.threads, self._on_free, self._on_interrupt)
-        self.loop = Loop(self.alias, self.options, self.pool, self.heartbeat, self.wake)
+        self.pools = Pools(
+            Pool(self.alias, self.options.threads, self._on_free, self._on_interrupt),
+            AsyncPool(
+                self.alias,
+                self.options.async_concurrency,
+                durable_settings.ASYNC_CONNECTIONS,
+                self._on_free,
+                self._on_interrupt,
+            ),
+        )
+        self.loop = Loop(self.alias, self.options, self.pools, self.heartbeat, self.wake)
         signals.worker_started.send_robust(
             sender=None,
             worker_id=self._worker_id(),
@@ -153,11 +165,11 @@ class WorkerProcess:
             self.reason, self.exit_code = "the heartbeat thread died", exits.CUT_SHORT
         elif self.changes is not None and self.changes.found():
             self.reason, self.exit_code = "a source file changed", exits.RELOAD
-        elif self.options.max_workflows and self.loop.claimed >= self.options.max_workflows and not self.pool.busy:
+        elif self.options.max_workflows and self.loop.claimed >= self.options.max_workflows and not self.pools.busy:
             self.reason = f"{self.loop.claimed} workflows were run"
         elif self.heartbeat.owner.timeouts.late >= self.options.threads:
             self.reason, self.exit_code = "steps past their timeout hold every thread", exits.CUT_SHORT
-        elif self.options.until_idle and self.loop.is_idle and not self.pool.busy:
+        elif self.options.until_idle and self.loop.is_idle and not self.pools.busy:
             self.reason = "nothing is left to run"
         return bool(self.reason)
 
@@ -175,10 +187,10 @@ class WorkerProcess:
         owner.draining.set()
         signals_so_far = max(self.stop_signals, 1)
         end = clock.elapsed_seconds() + self.options.grace_seconds
-        while self.pool.busy and self.stop_signals <= signals_so_far and clock.elapsed_seconds() < end:
+        while self.pools.busy and self.stop_signals <= signals_so_far and clock.elapsed_seconds() < end:
             time.sleep(0.02)
-        if self.pool.busy:
+        if self.pools.busy:
             self.exit_code = exits.CUT_SHORT
-            self.reason += f"; {self.pool.busy} workflows were cut short"
-        self.pool.stop()
+            self.reason += f"; {self.pools.busy} workflows were cut short"
+        self.pools.stop()
         self.heartbeat.stop()

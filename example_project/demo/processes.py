@@ -8,8 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -74,24 +74,26 @@ class Processes:
 
     def start(self, name: str, *arguments: str, output: IO[str] | int | None = None) -> Child:
         """Start python with these arguments in the project's folder; `output` takes all that it prints."""
-        process = subprocess.Popen(  # noqa: S603 - the project's own commands
-            [sys.executable, *arguments],
-            cwd=PROJECT,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=None if output in (None, subprocess.PIPE) else subprocess.STDOUT,
-            text=True,
-            process_group=0,
-        )
-        child = Child(name, process)
-        self.children.append(child)
+        with _signals_later():
+            process = subprocess.Popen(  # noqa: S603 - the project's own commands
+                [sys.executable, *arguments],
+                cwd=PROJECT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=None if output in (None, subprocess.PIPE) else subprocess.STDOUT,
+                text=True,
+                process_group=0,
+            )
+            child = Child(name, process)
+            self.children.append(child)
         return child
 
-    def start_provider(self, ledger: Path, port: int = 0) -> str:
+    def start_provider(self, ledger: Path, *, webhook_url: str, secret: str, port: int = 0) -> str:
         """Start the payment provider, wait until it listens, let later children know where. Return its address."""
-        module = ("-m", "example_project.provider")
-        child = self.start("provider", *module, "--port", str(port), "--ledger", str(ledger), output=subprocess.PIPE)
+        self.environment["PAYMENT_WEBHOOK_SECRET"] = secret
+        options = ("--port", str(port), "--ledger", str(ledger), "--webhook", webhook_url)
+        child = self.start("provider", "-m", "example_project.provider", *options, output=subprocess.PIPE)
         with cast("IO[str]", child.process.stdout) as output:
             url = output.readline().strip()
         if not url:
@@ -106,6 +108,13 @@ class Processes:
         with log.open("a") as output:
             return self.start(name, "manage.py", *arguments, output=output)
 
+    def start_web(self, port: int, *options: str, log: Path | None = None) -> None:
+        """Start the web server and wait until it listens. Raises ProcessEnded if it does not come so far."""
+        self.manage("web", "runserver", f"{HOST}:{port}", *options, log=log)
+        while not _is_listening(port):
+            self.require_alive()
+            time.sleep(LOOK_SECONDS)
+
     def forget(self, child: Child) -> None:
         """Leave a child that is gone out of everything that follows."""
         self.children.remove(child)
@@ -115,12 +124,6 @@ class Processes:
         for child in self.children:
             if not child.is_alive:
                 raise ProcessEnded(child.name, child.process.wait())
-
-    def wait_until_listening(self, port: int) -> None:
-        """Wait until a child accepts connections. Raises ProcessEnded if one ends before."""
-        while not _is_listening(port):
-            self.require_alive()
-            time.sleep(LOOK_SECONDS)
 
     def stop(self) -> dict[str, int]:
         """Terminate all children and wait for them. Return their exit codes."""
@@ -134,6 +137,11 @@ class Processes:
             for child in self.children:
                 child.kill()
             self.children.clear()
+
+
+def webhook_url_at(port: int) -> str:
+    """Return where a web server on this port takes the webhooks of the payment provider."""
+    return f"http://{HOST}:{port}/webhooks/payments/"
 
 
 def free_port(preferred: int) -> int:
@@ -151,6 +159,21 @@ def free_port(preferred: int) -> int:
 def _is_listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex((HOST, port)) == 0
+
+
+@contextmanager
+def _signals_later() -> Iterator[None]:
+    """Hold back what ends this process: a child that lives but is not in the list yet would outlive it."""
+    came: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    handlers = {number: signal.signal(number, lambda number, _frame: came.append(number)) for number in numbers}
+    try:
+        yield
+    finally:
+        for held, handler in handlers.items():
+            signal.signal(held, handler)
+    for held_back in came:
+        signal.raise_signal(held_back)
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

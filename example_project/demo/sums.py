@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from django.db.models import F, Sum
+from django.db.models import Count, F, Sum
 
-from durable_django.models import Workflow
+from durable_django.models import Message, Step, StreamEntry, Workflow
 from example_project.demo.crash import Crash
 from example_project.provider.ledger import Ledger
 from example_project.provider.ledger import Sums as LedgerSums
@@ -40,6 +40,9 @@ class Sums:
     is_stock_right: bool
     ledger: LedgerSums
     emails: Counter[str]
+    webhooks: int
+    looks: int
+    repeated_news: int
     crash: Crash
     recovered: int
 
@@ -56,6 +59,9 @@ class Sums:
             is_stock_right=_is_stock_right(),
             ledger=ledger.sums(),
             emails=_count_emails(mail_folder),
+            webhooks=Message.objects.filter(received_at__isnull=False).count(),
+            looks=Step.objects.filter(name="look_up_charge").values("workflow").distinct().count(),
+            repeated_news=_count_repeated_news(),
             crash=crash,
             recovered=len(crash.recovered()),
         )
@@ -84,6 +90,8 @@ class Sums:
         yield "shipments", self.shipments
         yield "charges at the provider", self.ledger.charges
         yield "refunds at the provider", self.ledger.refunds
+        yield "webhooks received", self.webhooks
+        yield "  provider asked, as none came", self.looks
         yield "e-mails", len(self.emails)
         yield "  sent again after the crash", self.email_copies
         yield "duplicates (charged twice)", self.ledger.charged_twice
@@ -103,6 +111,7 @@ class Sums:
         yield Check("one refund for each refunded order", self.ledger.refunds == self.count(State.REFUNDED))
         yield Check("charges less refunds are the amounts of the paid orders", self.paid_cents == self._kept_cents)
         yield Check("one confirmation for each paid order", len(self.emails) == paid)
+        yield Check("no news told twice in a page", self.repeated_news == 0)
         # Recorded after it is sent: each workflow in flight may have sent its e-mail and not lived to say so.
         yield Check("no e-mail sent again but by a recovered workflow", self.email_copies <= len(self.crash.held))
         yield Check("every workflow of the killed worker was recovered", 0 < self.recovered == len(self.crash.held))
@@ -122,6 +131,11 @@ def _is_stock_right() -> bool:
     now: Counter[str] = Counter(dict(Product.objects.values_list("sku", F("stock"))))
     now.update(dict(reserved))
     return now == Counter({product.sku: product.stock for product in read_products()})
+
+
+def _count_repeated_news() -> int:
+    news = StreamEntry.objects.order_by().values("workflow", "key", "value")
+    return news.annotate(copies=Count("pk")).filter(copies__gt=1).count()
 
 
 def _count_emails(folder: Path) -> Counter[str]:

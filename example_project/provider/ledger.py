@@ -21,7 +21,8 @@ CREATE TABLE IF NOT EXISTS charges (
     idempotency_key TEXT NOT NULL UNIQUE,
     order_number TEXT NOT NULL,
     amount_cents INTEGER NOT NULL,
-    currency TEXT NOT NULL
+    currency TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'pending'
 );
 CREATE TABLE IF NOT EXISTS refunds (
     id INTEGER PRIMARY KEY,
@@ -32,7 +33,12 @@ CREATE TABLE IF NOT EXISTS requests (
     idempotency_key TEXT PRIMARY KEY,
     attempts INTEGER NOT NULL
 );
+CREATE VIEW IF NOT EXISTS taken AS SELECT * FROM charges WHERE state = 'succeeded';
 """
+
+
+#: What becomes of a charge. Only a succeeded one has taken money.
+PENDING, SUCCEEDED, DECLINED, CANCELLED = "pending", "succeeded", "declined", "cancelled"
 
 
 class KeyReused(Exception):
@@ -84,7 +90,7 @@ class Ledger:
 
     def charge(self, key: str, order: str, amount_cents: int, currency: str) -> str:
         """
-        Take the money, or find that this key has taken it before. Return the id of the charge.
+        Note a charge, or find that this key has noted it before. Return its id; settle() decides about it.
 
         Raises KeyReused if the key belongs to another charge, OrderClosed if the order was refunded or given up.
         """
@@ -102,21 +108,42 @@ class Ledger:
             raise KeyReused(key)
         return f"ch_{row[0]}"
 
+    def settle(self, charge_id: str, *, is_covered: bool) -> str:
+        """Take the money, or decline, unless that is decided already. Return what became of the charge."""
+        with self._lock, self._connection:
+            self._connection.execute(
+                "UPDATE charges SET state = ? WHERE id = ? AND state = ?",
+                [SUCCEEDED if is_covered else DECLINED, _row_id(charge_id), PENDING],
+            )
+        return self.state_of(charge_id)
+
+    def state_of(self, charge_id: str) -> str:
+        """Return what has become of a charge. Raises LookupError if there is none with this id."""
+        with self._lock:
+            cursor = self._connection.execute("SELECT state FROM charges WHERE id = ?", [_row_id(charge_id)])
+            row = cursor.fetchone()
+        if row is None:
+            raise LookupError(charge_id)
+        return str(row[0])
+
     def refund(self, order: str) -> int:
         """
         Give back what was charged for an order and close it. Return the cents given back, 0 if there was no charge.
 
-        A second refund finds the first one and returns the same.
+        A charge that is not decided yet is cancelled. A second refund finds the first one and returns the same.
         """
         with self._lock, self._connection:
-            charged = self._number("SELECT COALESCE(SUM(amount_cents), 0) FROM charges WHERE order_number = ?", order)
+            self._connection.execute(
+                "UPDATE charges SET state = ? WHERE order_number = ? AND state = ?", [CANCELLED, order, PENDING]
+            )
+            charged = self._number("SELECT COALESCE(SUM(amount_cents), 0) FROM taken WHERE order_number = ?", order)
             self._connection.execute(
                 "INSERT OR IGNORE INTO refunds (order_number, amount_cents) VALUES (?, ?)", [order, charged]
             )
             return self._number("SELECT amount_cents FROM refunds WHERE order_number = ?", order)
 
     def charged_orders(self) -> set[str]:
-        """Return the numbers of all orders that were ever charged."""
+        """Return the numbers of all orders for which a charge was ever noted."""
         with self._lock:
             return {number for (number,) in self._connection.execute("SELECT DISTINCT order_number FROM charges")}
 
@@ -124,9 +151,9 @@ class Ledger:
         """Add up the books."""
         with self._lock:
             return Sums(
-                charges=self._number("SELECT COUNT(*) FROM charges"),
-                charged_cents=self._number("SELECT COALESCE(SUM(amount_cents), 0) FROM charges"),
-                charged_twice=self._number("SELECT COUNT(*) - COUNT(DISTINCT order_number) FROM charges"),
+                charges=self._number("SELECT COUNT(*) FROM taken"),
+                charged_cents=self._number("SELECT COALESCE(SUM(amount_cents), 0) FROM taken"),
+                charged_twice=self._number("SELECT COUNT(*) - COUNT(DISTINCT order_number) FROM taken"),
                 refunds=self._number("SELECT COUNT(*) FROM refunds WHERE amount_cents > 0"),
                 refunded_cents=self._number("SELECT COALESCE(SUM(amount_cents), 0) FROM refunds"),
             )
@@ -145,3 +172,7 @@ class Ledger:
     def _number(self, query: str, *values: str) -> int:
         (number,) = self._connection.execute(query, values).fetchone()
         return int(number)
+
+
+def _row_id(charge_id: str) -> str:
+    return charge_id.removeprefix("ch_")

@@ -1,4 +1,4 @@
-"""The provider over HTTP: POST /charges and POST /refunds with JSON and an Idempotency-Key."""
+"""The provider over HTTP: POST /charges and /refunds with JSON and an Idempotency-Key, GET /charges/<id>."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from types import FrameType
 
 from example_project.provider.ledger import Ledger
 from example_project.provider.service import Reply, Service
+from example_project.provider.webhooks import Webhooks
 
 HOST = "127.0.0.1"
 
@@ -59,6 +60,10 @@ class RequestHandler(BaseHTTPRequestHandler):
             return
         self._send(self.server.service.answer(self.path, self.headers.get("Idempotency-Key", ""), payload))
 
+    def do_GET(self) -> None:
+        """Answer what has become of a charge."""
+        self._send(self.server.service.look_up(self.path))
+
     def log_message(self, format: str, *_arguments: object) -> None:  # noqa: A002 - the name in http.server
         """Log nothing: the ledger tells everything."""
 
@@ -71,14 +76,15 @@ class RequestHandler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def run(*, port: int, ledger_path: Path, announce: Callable[[str], object]) -> None:
+def run(*, port: int, ledger_path: Path, webhook_url: str, secret: str, announce: Callable[[str], object]) -> None:
     """Serve until interrupted or terminated; `announce` is told the address once connections are accepted."""
     signal.signal(signal.SIGTERM, _interrupt)
     stopping = threading.Event()
     with (
         suppress(KeyboardInterrupt),
         Ledger(ledger_path) as ledger,
-        ProviderServer(Service(ledger, sleep=stopping.wait), port) as server,
+        Webhooks(ledger, webhook_url, secret, stopping) as webhooks,
+        ProviderServer(Service(ledger, webhooks.confirm, sleep=stopping.wait), port) as server,
     ):
         announce(server.url)
         try:

@@ -10,7 +10,7 @@ from typing import Any
 
 from example_project.provider import faults
 from example_project.provider.faults import Behaviour
-from example_project.provider.ledger import KeyReused, Ledger, OrderClosed
+from example_project.provider.ledger import PENDING, KeyReused, Ledger, OrderClosed
 
 #: Cards for trying things out, as every provider has them. Any other card is good.
 DECLINED_CARD = "tok_declined"
@@ -26,6 +26,16 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class Noted:
+    """A charge about which the bank has yet to decide."""
+
+    charge: str
+    order: str
+    key: str
+    is_covered: bool
+
+
+@dataclass(frozen=True)
 class Service:
     """
     The provider itself.
@@ -33,9 +43,11 @@ class Service:
     behaviour  how request number n with a key fares
     latency    how long it takes, in seconds
     late       how long a late answer is late, in seconds
+    confirm    takes every charge that was noted, to decide about it later
     """
 
     ledger: Ledger
+    confirm: Callable[[Noted], object]
     behaviour: Callable[[str, int], Behaviour] = faults.behaviour_of
     latency: Callable[[str, int], float] = faults.latency_seconds
     late: float = faults.LATE_SECONDS
@@ -55,6 +67,13 @@ class Service:
             self.sleep(self.late)
         return reply
 
+    def look_up(self, path: str) -> Reply:
+        """Return the answer to a GET: what has become of a charge."""
+        try:
+            return Reply(200, {"state": self.ledger.state_of(path.removeprefix("/charges/"))})
+        except LookupError:
+            return Reply(404, {"error": f"There is nothing at {path}."})
+
     def _route(self, path: str, key: str, payload: Mapping[str, Any]) -> Reply:
         try:
             if path == "/charges":
@@ -70,17 +89,15 @@ class Service:
     def _charge(self, key: str, payload: Mapping[str, Any]) -> Reply:
         if payload["card"] == ISSUER_DOWN_CARD:
             return Reply(503, {"error": "The bank of this card does not answer."})
-        if payload["card"] == DECLINED_CARD:
-            return Reply(402, {"error": "The card was declined."})
+        order = str(payload["order"])
         try:
-            charge_id = self.ledger.charge(
-                key, str(payload["order"]), _to_cents(payload["amount"]), str(payload["currency"])
-            )
+            charge_id = self.ledger.charge(key, order, _to_cents(payload["amount"]), str(payload["currency"]))
         except KeyReused:
             return Reply(422, {"error": "This Idempotency-Key was used for another charge."})
         except OrderClosed:
             return Reply(409, {"error": "This order was refunded or given up."})
-        return Reply(201, {"charge": charge_id})
+        self.confirm(Noted(charge_id, order, key, is_covered=payload["card"] != DECLINED_CARD))
+        return Reply(202, {"charge": charge_id, "state": PENDING})
 
     def _refund(self, payload: Mapping[str, Any]) -> Reply:
         return Reply(200, {"refunded": _from_cents(self.ledger.refund(str(payload["order"])))})

@@ -1,11 +1,13 @@
 """
-The shop's side of the payment provider: two calls over HTTP, with a short timeout and an idempotency key.
+The shop's side of the payment provider: calls over HTTP, with a short timeout, and the signature of what it sends.
 
 A call that got no answer may have been carried out all the same. Only the idempotency key makes it safe to call again.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from decimal import Decimal
 from http.client import HTTPException
@@ -13,10 +15,8 @@ from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from django.conf import settings
+from django.utils.crypto import constant_time_compare
 
-from example_project.shop.refusals import CardDeclined
-
-PAYMENT_REQUIRED = 402
 SERVER_ERROR = 500
 
 # The provider of this example listens on this machine: whatever proxy the environment names is not asked.
@@ -29,12 +29,21 @@ class ProviderUnavailable(Exception):
 
 def charge(*, order: str, amount: Decimal, currency: str, card: str, idempotency_key: str) -> str:
     """
-    Charge a card and return the id of the charge.
+    Ask the provider to charge a card and return the id of the charge. What becomes of it, the provider tells later.
 
-    Raises CardDeclined, or ProviderUnavailable when it is unknown whether the card was charged.
+    Raises ProviderUnavailable when it is unknown whether the provider has taken note of it.
     """
     fields = {"order": order, "amount": str(amount), "currency": currency, "card": card}
     return _post("/charges", fields, idempotency_key)["charge"]
+
+
+def state_of(charge_id: str) -> str:
+    """
+    Return what has become of a charge: "pending", "succeeded", "declined" or "cancelled".
+
+    Raises ProviderUnavailable.
+    """
+    return _open(Request(f"{settings.PAYMENT_PROVIDER_URL}/charges/{charge_id}"))["state"]  # noqa: S310 - a setting
 
 
 def refund(*, order: str, idempotency_key: str) -> Decimal:
@@ -46,6 +55,12 @@ def refund(*, order: str, idempotency_key: str) -> Decimal:
     return Decimal(_post("/refunds", {"order": order}, idempotency_key)["refunded"])
 
 
+def is_signed(body: bytes, signature: str) -> bool:
+    """Whether the provider has sent this: only it and the shop know the secret with which it was signed."""
+    expected = hmac.new(settings.PAYMENT_WEBHOOK_SECRET.encode(), body, hashlib.sha256).hexdigest()
+    return constant_time_compare(expected, signature)
+
+
 def _post(path: str, fields: dict[str, str], idempotency_key: str) -> dict[str, str]:
     request = Request(  # noqa: S310 - the address is a setting
         settings.PAYMENT_PROVIDER_URL + path,
@@ -53,6 +68,10 @@ def _post(path: str, fields: dict[str, str], idempotency_key: str) -> dict[str, 
         headers={"Content-Type": "application/json", "Idempotency-Key": idempotency_key},
         method="POST",
     )
+    return _open(request)
+
+
+def _open(request: Request) -> dict[str, str]:
     try:
         with _opener.open(request, timeout=settings.PAYMENT_TIMEOUT_SECONDS) as response:
             answer: dict[str, str] = json.load(response)
@@ -66,8 +85,6 @@ def _post(path: str, fields: dict[str, str], idempotency_key: str) -> dict[str, 
 
 def _error_for(error: HTTPError) -> Exception:
     text = f"{error.code} {error.read().decode(errors='replace')}"
-    if error.code == PAYMENT_REQUIRED:
-        return CardDeclined("The card was declined.")
     if error.code >= SERVER_ERROR:
         return ProviderUnavailable(text)
     return ValueError(f"The provider refused the request: {text}")

@@ -15,5 +15,9 @@ class CardDeclined(Refusal):
     """The bank says no."""
 
 
+class PaymentUndecided(Refusal):
+    """The bank has said neither yes nor no, for too long."""
+
+
 class CannotShip(Refusal):
     """No carrier goes to the address."""

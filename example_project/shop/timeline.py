@@ -1,4 +1,4 @@
-"""What happened when in a workflow: its steps with moments in seconds since it was first claimed."""
+"""What happened when in a workflow: its steps and waits with moments in seconds since it was first claimed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 from durable_django.models import Step, Workflow
 
+#: Reports of progress: the page shows what they say, not that they were made.
+REPORTS = ("set_event", "write_stream")
+
 
 @dataclass(frozen=True)
 class Moment:
     """
-    One step.
+    One step, or one wait.
 
     attempt  the claim of the workflow in which it was recorded: a higher one than before means that the workflow has
              waited, or that its worker died and another took over
@@ -33,8 +36,8 @@ class Moment:
 
 
 def timeline(workflow: Workflow) -> list[Moment]:
-    """Return the steps in their order, in one query."""
-    steps = workflow.steps.order_by("branch", "position")
+    """Return the steps and waits in their order, in one query."""
+    steps = workflow.steps.exclude(kind__in=REPORTS).order_by("branch", "position")
     return [_moment(step, workflow) for step in steps]
 
 

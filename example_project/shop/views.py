@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from durable_django import get_event
 from durable_django.models import Workflow
 from example_project.shop.catalogue import load_products
 from example_project.shop.importing import import_orders
@@ -46,7 +47,7 @@ def _page(number: str | None, state: str, counts: dict[str, int]) -> Page[Order]
 
 @require_safe
 def order_detail(request: HttpRequest, number: str) -> HttpResponse:
-    """Show an order with the steps of its workflow, in three queries: the order, the workflow, its steps."""
+    """Show an order with the steps of its workflow and its latest news, in five queries; the browser follows on."""
     order = get_object_or_404(Order.objects.select_related("product", "shipment"), number=number)
     workflow = Workflow.objects.filter(pk=order.workflow_id).first()
     moments = timeline(workflow) if workflow else []
@@ -55,6 +56,7 @@ def order_detail(request: HttpRequest, number: str) -> HttpResponse:
         "workflow": workflow,
         "timeline": moments,
         "seconds": max((moment.end for moment in moments), default=0.0),
+        "news": workflow and get_event(workflow.pk, "progress", timeout=0, default=""),
         "is_busy": workflow is not None and not workflow.is_finished,
     }
     return render(request, "shop/order.html", context)

@@ -2,18 +2,22 @@
 The checkout of an order, written as if nothing could go wrong in between.
 
 If the process dies anywhere in here, another worker calls `checkout` again: steps that were recorded answer from
-their rows, and the work goes on where it stopped.
+their rows, and the work goes on where it stopped. While it waits for the payment no process has it in hand at all.
 """
 
 from __future__ import annotations
 
-from durable_django import Retry, current_step, step, workflow
+from durable_django import Retry, current_step, receive, set_event, step, workflow, write_stream
 from durable_django.exceptions import RetriesExhausted
 from example_project.shop import mails, payments, shipping
 from example_project.shop.models import Order, Reservation, Shipment
 from example_project.shop.payments import ProviderUnavailable
-from example_project.shop.refusals import Refusal
+from example_project.shop.refusals import CardDeclined, PaymentUndecided, Refusal
 
+#: How long to wait for the provider's word before asking for it, in seconds. A real shop has minutes.
+PATIENCE_SECONDS = 3
+#: How often to ask a provider that only says "pending".
+LOOKS = 5
 #: A customer waits for the charge: six calls within some ten seconds.
 CHARGE_RETRY = Retry(max_attempts=6, base_seconds=0.3, factor=3, max_seconds=3, retry_on=(ProviderUnavailable,))
 #: Nobody waits for a refund, but it must be made: for as long as a provider may be down.
@@ -33,21 +37,57 @@ def checkout(number: str) -> str:
     """
     try:
         reserve_stock(number)
+        tell("The goods are set aside.")
         charge_id = charge_card(number)
+        tell("The bank decides about the payment.")
+        await_payment(charge_id)
+        tell("The order is paid.")
         create_shipment(number, charge_id)
+        tell("The parcel is on its way.")
     except Refusal as refusal:
         return undo(number, reason=str(refusal))
     except RetriesExhausted:
         undo(number, reason="The payment provider did not answer.")
         raise
     send_confirmation(number)
+    tell("The customer knows.")
     return Order.State.PAID.value
+
+
+def await_payment(charge_id: str) -> None:
+    """
+    Wait for the provider's word about a charge; ask for it when none has come in time.
+
+    Not a step, since only a workflow can wait. It costs a row meanwhile: no thread, no connection. A word that comes
+    before it is waited for, or while no worker runs, waits in the mailbox of the workflow.
+    Raises CardDeclined, PaymentUndecided.
+    """
+    for _ in range(LOOKS):
+        state = receive("payment", timeout=PATIENCE_SECONDS, default=None) or look_up_charge(charge_id)
+        if state == "succeeded":
+            return
+        if state == "declined":
+            raise CardDeclined("The card was declined.")
+    raise PaymentUndecided("The bank did not decide about the payment in time.")
+
+
+def tell(news: str) -> None:
+    """
+    Report progress: as an event, the latest news for whoever looks; in a stream, all of them for who follows.
+
+    Both exactly once from a workflow, whatever dies in between.
+    """
+    set_event("progress", news)
+    write_stream("progress", news)
 
 
 def undo(number: str, *, reason: str) -> str:
     """Give money and goods back, in this order. Not a step: the two steps inside are recorded one by one."""
+    tell(reason)
     is_refunded = refund(number)
-    return release_stock(number, is_refunded, reason)
+    state = release_stock(number, is_refunded, reason)
+    tell("The payment was given back." if is_refunded else "Nothing was charged.")
+    return state
 
 
 @step(atomic=True)
@@ -61,7 +101,7 @@ def reserve_stock(number: str) -> None:
 @step(retry=CHARGE_RETRY)
 def charge_card(number: str) -> str:
     """
-    Charge the card and return the id of the charge.
+    Ask for the charge of the card and return its id.
 
     The provider is outside the database, so this may be called twice: after an answer that never came, or a crash
     before the checkpoint. The key is the same each time, and the provider takes the money once.
@@ -74,6 +114,12 @@ def charge_card(number: str) -> str:
         card=order.card,
         idempotency_key=idempotency_key(),
     )
+
+
+@step(retry=CHARGE_RETRY)
+def look_up_charge(charge_id: str) -> str:
+    """Ask what has become of a charge: a webhook can be lost, or the shop was not there when it came."""
+    return payments.state_of(charge_id)
 
 
 @step(atomic=True)

@@ -16,7 +16,9 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
 from durable_django.api import presence
-from durable_django.models import Step, Workflow
+from durable_django.base import payloads
+from durable_django.models import Message, Step, Workflow
+from durable_django.testing import run_until_idle
 from tests.sample.models import Mark
 from tests.sample.promises import Here
 
@@ -40,6 +42,19 @@ def row(handle: Any) -> Workflow:
 def steps(handle: Any) -> list[str]:
     """Return the names of the recorded steps, in order."""
     return list(Step.objects.filter(workflow=handle.id).order_by("position").values_list("name", flat=True))
+
+
+def waiting(definition: Any, *args: Any, **kwargs: Any) -> Any:
+    """Start a workflow and let it run until it waits. Return its handle."""
+    handle = definition.start(*args, **kwargs)
+    run_until_idle()
+    return handle
+
+
+def mailbox(handle: Any) -> list[Any]:
+    """Return what a workflow was sent, received or not, in order."""
+    rows = Message.objects.filter(workflow=handle.id).order_by("id")
+    return [payloads.decode(value) for value in rows.values_list("value", flat=True)]
 
 
 def elsewhere(act: Callable[[], Any]) -> Any:

@@ -68,11 +68,10 @@ class DeclarationTestCase(SimpleTestCase):
 
 class WhatCannotBeAWorkflow(DeclarationTestCase):
     def test_is_refused_with_reason_and_way_out(self):
-        """Generators, coroutines, lambdas, local functions, methods, classes, partials, other callables; G25."""
+        """Generators, lambdas, local functions, methods, classes, partials, other callables; G25."""
         for func, *words in (
             (generator, "test_bad_declarations.generator", "no single result to record", "return a list"),
             (async_generator, "no single result to record"),
-            (coroutine, "async functions are not supported yet", "async_to_sync"),
             (lambda: 1, "a lambda has no name", "Define it with def"),
             (local(), "local.<locals>.inner", "cannot be found after a restart", "top level of its module"),
             (Service.bound, "a method needs its instance", "primary key"),
@@ -95,11 +94,10 @@ class WhatCannotBeAWorkflow(DeclarationTestCase):
 
 class WhatCannotBeAStep(DeclarationTestCase):
     def test_is_refused_with_reason_and_way_out(self):
-        """Generators, coroutines, classes, partials, other callables."""
+        """Generators, classes, partials, other callables."""
         for func, *words in (
             (generator, "no single result to record", "return a list"),
             (async_generator, "no single result to record"),
-            (coroutine, "async functions are not supported yet"),
             (Service, "it is a class"),
             (partial(plain, 1), "a partial has no name"),
             (Callable(), "not a plain function"),

@@ -10,19 +10,28 @@ from django.test import TestCase, TransactionTestCase
 from durable_django import (
     DurableError,
     InsideTransaction,
-    OutsideWorkflow,
     ResultTimeout,
     WorkflowCancelled,
     WorkflowFailed,
     WorkflowHandle,
     WorkflowNotFound,
     get_handle,
+    wait_all,
+    wait_first,
+    workflow,
 )
 from durable_django.models import Workflow
 from durable_django.testing import run_until_idle
-from tests.behaviour.support import acting, row
-from tests.sample.promises import acts, acts_itself, echoes, fails
+from tests.behaviour.support import row
+from tests.sample.promises import echoes, fails
 from tests.sample.workflows import two_marks
+
+
+@workflow
+def waits_for_several(ids, *, for_all):
+    """Waits for workflows that it did not start itself."""
+    handles = [WorkflowHandle(each) for each in ids]
+    wait_all(handles) if for_all else wait_first(handles)
 
 
 class AHandle(TestCase):
@@ -105,16 +114,6 @@ class AResult(TestCase):
             with self.subTest(reason=reason), self.assertRaisesMessage(WorkflowCancelled, words):
                 handle.result()
 
-    def test_inside_a_workflow_is_refused(self):
-        """Waiting would hold the workflow's thread: OutsideWorkflow says so, in a step as well."""
-        other = two_marks.start("a")
-        for definition in (acts, acts_itself):
-            with self.subTest(definition=definition.name), acting(other.result):
-                handle = definition.start()
-                run_until_idle()
-                with self.assertRaisesMessage(OutsideWorkflow, "outside of workflows"):
-                    handle.result()
-
 
 class AWaitInATestCase(TestCase):
     def test_that_cannot_end_is_refused(self):
@@ -195,3 +194,22 @@ class AWait(TransactionTestCase):
         for timeout, error in ((-1, ValueError), (float("nan"), ValueError), ("5", TypeError), (True, TypeError)):
             with self.subTest(timeout=timeout), self.assertRaisesMessage(error, "timeout"):
                 handle.result(timeout=timeout)
+
+
+class WaitingForSeveralOfWhichOneIsGone(TestCase):
+    def test_outside_of_workflows_says_which(self):
+        """It can end no more, so nobody waits for it."""
+        handles = [two_marks.start("a"), WorkflowHandle("gone")]
+        for wait in (wait_first, wait_all):
+            with self.subTest(wait=wait.__name__), self.assertRaises(WorkflowNotFound) as caught:
+                wait(handles, timeout=60)
+            self.assertEqual("gone", caught.exception.workflow_id)
+
+    def test_in_a_workflow_says_which(self):
+        """The answer is recorded as any other."""
+        for for_all in (False, True):
+            handle = waits_for_several.start([two_marks.start("a").id, "gone"], for_all=for_all)
+            run_until_idle()
+            with self.subTest(for_all=for_all), self.assertRaises(WorkflowNotFound) as caught:
+                handle.result()
+            self.assertEqual("gone", caught.exception.workflow_id)

@@ -7,10 +7,12 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.db import transaction
 from django.test import TestCase, TransactionTestCase
 
-from durable_django import InsideTransaction, OutsideWorkflow, run_step, step, workflow
+import durable_django as durable
+from durable_django import InsideTransaction, OutsideWorkflow, run_step, step
 from durable_django.models import Step, Workflow
 from durable_django.testing import run_until_idle
 from tests.behaviour.support import acting, labels, row, statements, steps
+from tests.sample import talking
 from tests.sample.models import Mark
 from tests.sample.promises import acts, acts_itself, takes_order
 from tests.sample.workflows import mark, mark_atomically, two_marks
@@ -110,7 +112,7 @@ class FromTasksOfAnEventLoop(TransactionTestCase):
         with acting(body):
             run_until_idle()
 
-        with self.assertRaisesMessage(OutsideWorkflow, "which threads do not keep"):
+        with self.assertRaisesMessage(OutsideWorkflow, "in the code of workflow"):
             handle.result()
         self.assertEqual(["before"], labels())
 
@@ -212,28 +214,35 @@ class InTheTransactionOfATestCase(TestCase):
             self.assertEqual(status, row(handle).status)
 
 
-@workflow
-def starts_another():
-    return two_marks.start("child").id
+class ABlockingVerbInAnAsyncWorkflow(TestCase):
+    def test_is_refused_and_told_what_to_write(self):
+        """It would hold up every other workflow of the event loop."""
+        for verb, call in {
+            "sleep": lambda: durable.sleep(5),
+            "receive": durable.receive,
+            "send": lambda: durable.send("order-7", 1),
+            "set_event": lambda: durable.set_event("a", 1),
+            "get_event": lambda: durable.get_event("order-7", "a"),
+            "write_stream": lambda: durable.write_stream("k", 1),
+            "close_stream": lambda: durable.close_stream("k"),
+        }.items():
+            with acting(call):
+                handle = talking.acts_async.start()
+                run_until_idle()
+            with self.subTest(verb=verb), self.assertRaisesMessage(OutsideWorkflow, f"Write: await a{verb}(...)."):
+                handle.result()
 
 
-class AWorkflowInAWorkflow(TestCase):
-    def test_is_refused_for_now(self):
-        """start, start_many and calls in workflows and steps raise OutsideWorkflow before anything is written."""
-        calls = (
-            lambda: takes_order.start(7),
-            lambda: takes_order.start_many([(7,)]),
-            lambda: takes_order(7),
-            lambda: takes_order.using(id="child").start(7),
-        )
-        for definition in (acts, acts_itself):
-            for call in calls:
-                handle = definition.start()
-                with acting(call):
-                    run_until_idle()
-                with self.subTest(definition=definition.name), self.assertRaises(OutsideWorkflow) as caught:
-                    handle.result()
-                self.assertIn("Workflow 'sample.takes_order' can only be used outside", str(caught.exception))
+class AWorkflowInAStep(TestCase):
+    def test_is_not_waited_for(self):
+        """A call of a workflow and result() inside a step raise OutsideWorkflow before anything is written."""
+        other = two_marks.start("a")
+        for call in (lambda: takes_order(7), other.result):
+            handle = acts.start()
+            with acting(call):
+                run_until_idle()
+            with self.assertRaisesMessage(OutsideWorkflow, "not inside a step"):
+                handle.result()
         self.assertFalse(Workflow.objects.filter(name="sample.takes_order").exists())
 
 

@@ -132,7 +132,7 @@ class TheOldAttempt(TestCase):
         writes = (
             lambda: old.succeed('"x"'),
             lambda: old.fail("{}"),
-            lambda: old.suspend(5, "retry"),
+            lambda: old.suspend("retry"),
             lambda: old.retry(5, "{}"),
             old.release,
             old.step_back,

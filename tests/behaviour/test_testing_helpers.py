@@ -9,6 +9,7 @@ from durable_django import Queue, step, workflow
 from durable_django.models import Worker, Workflow
 from durable_django.testing import crash_after, crash_before, run_until_idle, travel
 from tests.behaviour.support import acting, labels, row
+from tests.sample.looping import amark, mixes_steps
 from tests.sample.models import Mark
 from tests.sample.promises import acts, acts_itself, second_queue, takes_order
 from tests.sample.workflows import Flaky, mark, mark_atomically, retried, two_marks
@@ -169,6 +170,16 @@ class Crashes(TestCase):
                 run_until_idle()
             self.assertEqual(expected, labels())
             Workflow.objects.all().delete()
+
+    def test_kill_async_workflows_too(self):
+        """An async step dies before its body, behind it, and behind its record."""
+        for block in (crash_before(amark), crash_after(amark, recorded=False), crash_after(amark)):
+            handle = mixes_steps.start("a")
+            with block:
+                run_until_idle()
+            after_crash = row(handle).status
+            run_until_idle()
+            self.assertEqual(("running", "succeeded", 2), (after_crash, row(handle).status, row(handle).attempt))
 
     def test_happen_as_often_as_asked(self):
         """times=3: three attempts die, the fourth passes."""

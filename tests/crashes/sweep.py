@@ -4,6 +4,7 @@ The boundary sweep: kill a run at every statement and COMMIT, recover, and compa
     python -m tests.crashes.sweep napping              every boundary once
     python -m tests.crashes.sweep napping --reads      also those that only a read lies between
     python -m tests.crashes.sweep napping --pairs 50   besides, so many pairs: a crash, and one in the recovery
+    python -m tests.crashes.sweep napping --every 3    only every third boundary, from one of the first three on
 
 A boundary lies before a statement, COMMIT or ROLLBACK, which is also behind the one before it. To die before a read or
 behind it leaves the same in the database; so one boundary stands for both, unless all are asked for. Each run is a
@@ -36,17 +37,26 @@ from django.db import connections
 django.setup()
 
 from durable_django.base import payloads  # noqa: E402
-from durable_django.models import Step, Worker, Workflow  # noqa: E402
+from durable_django.models import (  # noqa: E402
+    Event,
+    EventChange,
+    Message,
+    Step,
+    StreamEntry,
+    Worker,
+    Workflow,
+)
 from durable_django.testing import run_until_idle, travel  # noqa: E402
 from tests.sample import bounded  # noqa: E402
 from tests.sample.models import Mark  # noqa: E402
 
-TABLES = ("durable_django_step", "durable_django_workflow", "durable_django_worker", "sample_mark")
+TABLES = [model._meta.db_table for model in (Step, Message, Event, EventChange, StreamEntry, Workflow, Worker, Mark)]
 #: Moments (seconds from now) at which the work is run until idle; the last ones outlast every delay of a recovery.
 MOMENTS = (0, 11, 22, 33, 400, 4000)
 CHANGES_NOTHING = re.compile(r"\s*(SELECT|BEGIN|SAVEPOINT|RELEASE)\b")
-SCENARIOS = {
-    definition.__name__: definition
+#: What begins each: the start of the workflow that is looked at; others may follow it.
+SCENARIOS: dict[str, Callable[[], object]] = {
+    definition.__name__: definition.start
     for definition in (
         bounded.plain_and_atomic,
         bounded.suspended,
@@ -55,7 +65,11 @@ SCENARIOS = {
         bounded.retried_as_a_whole,
         bounded.cancelled_at_its_deadline,
         bounded.timed_out,
+        bounded.asleep,
     )
+} | {
+    begin.__name__: begin
+    for begin in (bounded.conversing, bounded.publishing, bounded.growing, bounded.branching, bounded.branching_in_loop)
 }
 
 
@@ -106,7 +120,7 @@ class Sweep:
     """The runs of one scenario."""
 
     def __init__(self, name: str, *, reads: bool) -> None:
-        self.definition = SCENARIOS[name]
+        self.begin = SCENARIOS[name]
         self.reads = reads
         self._shared = mmap.mmap(-1, 1)
 
@@ -139,11 +153,11 @@ class Sweep:
         return self._in_child(state), deaths
 
     def _begin(self) -> None:
-        """Start the workflow in empty tables."""
+        """Start the workflows in empty tables."""
         with connections["default"].cursor() as cursor:
             for table in TABLES:
                 cursor.execute(f"DELETE FROM {table}")
-        self.definition.start()
+        self.begin()
 
     def _recover(self, death: Death, fatal: int | None) -> None:
         """Do what a supervisor does, then go on from the moment of the death."""
@@ -158,7 +172,7 @@ class Sweep:
             self._shared[0] = moment
             with travel(seconds=MOMENTS[moment]):
                 run_until_idle()
-                if Workflow.objects.finished().exists():
+                if not Workflow.objects.filter(finished_at__isnull=True).exists():
                     return
 
     def _killed(self, act: Callable[[], Any]) -> Death | None:
@@ -204,15 +218,33 @@ def fork(act: Callable[[], Any], writer: int | None) -> int:
 
 def state() -> dict[str, Any]:
     """Return what must be equal after every crash."""
-    row = Workflow.objects.get()
+    first, *others = Workflow.objects.order_by("line")
+    others.sort(key=lambda row: row.pk)
     return {
-        "workflow": [row.status, row.output, described(row.error), row.reason, row.failures, row.worker],
-        "steps": [
-            [step.position, step.name, step.output, described(step.error), step.retries]
-            for step in Step.objects.order_by("position")
-        ],
+        "workflow": outcome(first),
+        "steps": history(first),
+        "others": [[outcome(other), history(other)] for other in others],
         "marks": Counter(Mark.objects.values_list("label", flat=True)),
+        "messages": rows(Message, "value", "received_position"),
+        "events": rows(Event, "key", "value"),
+        "changes": rows(EventChange, "key", "value", "position"),
+        "entries": rows(StreamEntry, "key", "offset", "value", "position"),
     }
+
+
+def outcome(row: Workflow) -> list[Any]:
+    return [row.status, row.output, described(row.error), row.reason, row.failures, row.worker]
+
+
+def history(row: Workflow) -> list[Any]:
+    return [
+        [step.place, step.name, step.output, described(step.error), step.retries]
+        for step in Step.objects.filter(workflow=row).order_by("branch", "position")
+    ]
+
+
+def rows(model: Any, *columns: str) -> list[Any]:
+    return list(map(list, model.objects.order_by("id").values_list(*columns)))
 
 
 def described(error: str | None) -> list[str]:
@@ -224,7 +256,7 @@ def described(error: str | None) -> list[str]:
 
 def differences(expected: dict[str, Any], found: dict[str, Any], crashes: int) -> list[str]:
     """Say what is not as it should be: marks of plain steps may be made once more by each crash."""
-    wrong = [f"{part}: {found[part]}" for part in ("workflow", "steps") if found[part] != expected[part]]
+    wrong = [f"{part}: {found[part]}" for part in expected if part != "marks" and found[part] != expected[part]]
     for label in sorted({*expected["marks"], *found["marks"]}):
         wanted, made = expected["marks"].get(label, 0), found["marks"].get(label, 0)
         spare = crashes if label.startswith("p") else 0
@@ -233,7 +265,7 @@ def differences(expected: dict[str, Any], found: dict[str, Any], crashes: int) -
     return wrong
 
 
-def sweep(name: str, *, reads: bool, pairs: int, seed: int) -> dict[str, Any]:
+def sweep(name: str, *, reads: bool, pairs: int, every: int, seed: int) -> dict[str, Any]:
     """Crash at every boundary, and at some pairs of them. Return the counts and what was wrong."""
     runs = Sweep(name, reads=reads)
     expected = runs.undisturbed()
@@ -246,11 +278,11 @@ def sweep(name: str, *, reads: bool, pairs: int, seed: int) -> dict[str, Any]:
             wrong[", then ".join(map(str, fatal))] = problems
         return crashes
 
-    for boundary in itertools.count(1):
+    chance = random.Random(seed)
+    for boundary in itertools.count(chance.randint(1, every), every):
         if not look(boundary):
             break
         boundaries = boundary
-    chance = random.Random(seed)
     for _pair in range(pairs):
         look(chance.randint(1, boundaries), chance.randint(1, boundaries))
     return {"scenario": name, "expected": expected, "boundaries": boundaries, "pairs": pairs, "wrong": wrong}
@@ -261,11 +293,13 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("scenario", choices=SCENARIOS)
     parser.add_argument("--reads", action="store_true")
     parser.add_argument("--pairs", type=int, default=0)
+    parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
     # Every crash would be reported.
     logging.disable()
-    print(json.dumps(sweep(options.scenario, reads=options.reads, pairs=options.pairs, seed=options.seed)))
+    found = sweep(options.scenario, reads=options.reads, pairs=options.pairs, every=options.every, seed=options.seed)
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 
@@ -15,11 +16,16 @@ PAIRS = int(os.environ.get("DURABLE_TEST_PAIRS", "1"))
 
 
 class AWorkflowKilledAtAnyBoundary(TransactionTestCase):
-    def sweep(self, scenario: str) -> dict:
-        """Crash at every boundary of the scenario, then at some pairs; what is not as it should be fails the test."""
+    def sweep(self, scenario: str, *, every: int = 1) -> dict:
+        """
+        Crash at every boundary of the scenario, then at some pairs; what is not as it should be fails the test.
+
+        every  in a long scenario, only at every third one, say; another third each time
+        """
         connections.close_all()
+        command = [sys.executable, "-m", "tests.crashes.sweep"]
         done = subprocess.run(
-            [sys.executable, "-m", "tests.crashes.sweep", scenario, "--pairs", str(PAIRS)],
+            [*command, scenario, "--pairs", str(PAIRS), "--every", str(every), "--seed", str(random.randrange(10**6))],
             capture_output=True,
             text=True,
             check=False,
@@ -66,6 +72,44 @@ class AWorkflowKilledAtAnyBoundary(TransactionTestCase):
         expected = self.sweep("cancelled_at_its_deadline")
 
         self.assertEqual("cancelled", expected["workflow"][0])
+
+    def test_that_sleeps(self):
+        """C17: whoever dies, it wakes at the recorded moment, and sleeps once."""
+        expected = self.sweep("asleep")
+
+        self.assertEqual({"p2": 1, "a4": 1}, expected["marks"])
+
+    def test_that_receives_from_another_one(self):
+        """E5: each message is sent once and received once, in order, in whichever of the two the crash came."""
+        expected = self.sweep("conversing", every=3)
+
+        self.assertEqual("[null,1,2,3]", expected["workflow"][1])
+        self.assertEqual([["1", 2], ["2", 3], ["3", 4]], expected["messages"])
+
+    def test_that_publishes_to_another_one(self):
+        """E12, E13: each value is published once, and who reads it keeps what was read."""
+        expected = self.sweep("publishing", every=3)
+
+        self.assertEqual('["first","second"]', expected["others"][0][0][1])
+        self.assertEqual(
+            [["log", 0, "1"], ["log", 1, "2"], ["log", 2, "3"]], [each[:3] for each in expected["entries"]]
+        )
+        self.assertEqual(["first", "second"], [json.loads(value) for _key, value, _position in expected["changes"]])
+
+    def test_that_has_children(self):
+        """Each child is started once, under the same id, and runs to its end; the parent gets what came of it."""
+        expected = self.sweep("growing")
+
+        self.assertEqual('["a1","a2","a3"]', expected["workflow"][1])
+        self.assertEqual(3, len(expected["others"]))
+
+    def test_that_branches(self):
+        """Every branch finds its own history, in threads and in an event loop."""
+        for scenario in ("branching", "branching_in_loop"):
+            expected = self.sweep(scenario)
+
+            self.assertEqual('[["a1-1","p1-2"],["a2-1","p2-2"],"a3"]', expected["workflow"][1])
+            self.assertEqual({"a1-1": 1, "a2-1": 1, "a3": 1, "p1-2": 1, "p2-2": 1}, expected["marks"])
 
     def test_whose_step_takes_too_long(self):
         """The timeout is the step's outcome."""

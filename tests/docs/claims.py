@@ -8,8 +8,8 @@ from django.contrib.auth.models import User
 from django.core import mail
 from django.test import RequestFactory
 
-from durable_django import get_handle
-from durable_django.testing import crash_after, run_until_idle
+from durable_django import get_handle, send
+from durable_django.testing import crash_after, run_until_idle, travel
 
 
 def check_readme() -> None:
@@ -26,3 +26,21 @@ def check_readme() -> None:
     run_until_idle()
     assert get_handle("sign-up:ada@example.com").result() == User.objects.get().pk
     assert len(mail.outbox) == 1
+
+
+def check_waiting() -> None:
+    """Let a trial of two weeks begin, answer it, and let another one be silent."""
+    workflows = importlib.import_module("accounts.workflows")
+    before = len(mail.outbox)
+    trials = [workflows.trial.start("grace@example.com") for _ in range(2)]
+    run_until_idle()
+    assert {trial.refresh().status for trial in trials} == {"waiting"}
+    with travel(days=14, seconds=1):
+        run_until_idle()
+        send(trials[0].id, "yes", topic="answer")
+        run_until_idle()
+        assert trials[0].result() == "yes"
+    with travel(days=18):
+        run_until_idle()
+    assert trials[1].result() == "silence"
+    assert len(mail.outbox) == before + 4

@@ -102,6 +102,21 @@ class Reference(unittest.TestCase):
         ]
         self.assertEqual([], missing)
 
+    def test_every_verb_stands_with_its_arguments(self):
+        """Each function that can be imported is shown with its arguments, those of its async twin are the same."""
+        text = page("docs/reference/api.md").text
+        verbs = {name: value for name in durable_django.__all__ if inspect.isfunction(value := public(name))}
+        missing = [
+            f"{name}({argument})"
+            for name in verbs
+            for argument in arguments_of(verbs[twin_of(name) or name])
+            if argument not in shown_with(twin_of(name) or name, text)
+        ]
+        others = [
+            name for name in verbs if (of := twin_of(name)) and arguments_of(verbs[of]) != arguments_of(verbs[name])
+        ]
+        self.assertEqual([], missing + others)
+
     def test_every_testing_helper_has_a_section(self):
         """Each public name of durable_django.testing has a heading, and its arguments are in the section."""
         sections = page("docs/reference/testing.md").sections
@@ -169,6 +184,26 @@ class Architecture(unittest.TestCase):
             for item in [*model._meta.indexes, *model._meta.constraints]
         ]
         self.assertEqual([], [name for name in names if f"`{name}`" not in text])
+
+
+def public(name: str) -> Any:
+    return getattr(durable_django, name)
+
+
+def twin_of(name: str) -> str:
+    """Return the verb whose async twin it is, with which it is documented; empty if it is none."""
+    of = name.removeprefix("a")
+    return of if of != name and of in durable_django.__all__ else ""
+
+
+def arguments_of(function: Any) -> list[str]:
+    parameters = inspect.signature(function).parameters.values()
+    return [each.name for each in parameters if each.name != "func" or each.kind is not each.POSITIONAL_ONLY]
+
+
+def shown_with(name: str, text: str) -> list[str]:
+    """Return the words that stand in brackets behind a name, wherever the page shows it so."""
+    return re.findall(r"\w+", " ".join(re.findall(rf"`@?{name}\(([^`]*)\)", text)))
 
 
 def error_classes() -> list[type[exceptions.DurableError]]:

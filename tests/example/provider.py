@@ -8,25 +8,32 @@ from django.test import SimpleTestCase, override_settings
 from example_project.provider.faults import Behaviour
 from example_project.provider.ledger import Ledger
 from example_project.provider.server import ProviderServer
-from example_project.provider.service import Service
+from example_project.provider.service import Noted, Service
+from example_project.provider.webhooks import body_of
 
 TIMEOUT_SECONDS = 0.25
 
 
 class ProviderMixin(SimpleTestCase):
-    """Gives every test a provider of its own as `self.ledger`, and points the shop's client at it."""
+    """
+    Gives every test a provider of its own as `self.ledger`, and points the shop's client at it.
+
+    The bank decides at once. What the shop is to be told is kept in `self.webhooks`, until a test delivers it.
+    """
 
     def setUp(self):
         super().setUp()
         self.ledger = Ledger(":memory:")
         self.addCleanup(self.ledger.close)
         self.requests: list[tuple[str, int]] = []
+        self.webhooks: list[bytes] = []
+        self.is_deciding = True
         self.behaviour: Callable[[str, int], Behaviour] = lambda _key, _attempt: Behaviour.ANSWER
         self.hung_up = threading.Event()
         self.start_server()
 
     def start_server(self):
-        service = Service(self.ledger, behaviour=self.behave, latency=lambda *_: 0, sleep=self.sleep)
+        service = Service(self.ledger, self.confirm, behaviour=self.behave, latency=lambda *_: 0, sleep=self.sleep)
         server = ProviderServer(service)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -34,6 +41,11 @@ class ProviderMixin(SimpleTestCase):
         settings.enable()
         for undo in (server.server_close, thread.join, server.shutdown, self.hung_up.set, settings.disable):
             self.addCleanup(undo)
+
+    def confirm(self, noted: Noted) -> None:
+        if self.is_deciding:
+            state = self.ledger.settle(noted.charge, is_covered=noted.is_covered)
+            self.webhooks.append(body_of(noted, state))
 
     def behave(self, key: str, attempt: int) -> Behaviour:
         self.requests.append((key, attempt))

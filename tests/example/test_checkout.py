@@ -9,7 +9,6 @@ from django.core.mail import EmailMessage
 from durable_django import current_step
 from durable_django.exceptions import RetriesExhausted
 from durable_django.models import Workflow
-from durable_django.testing import run_until_idle
 from example_project.provider.faults import Behaviour
 from example_project.shop import payments
 from example_project.shop.models import Order, Product
@@ -49,7 +48,7 @@ class WhenAllGoesWell(ShopCase):
             self.order(number)
 
         self.assertEqual((3, 0), (start_pending_checkouts(), start_pending_checkouts()))
-        run_until_idle()
+        self.work()
 
         self.assertEqual({"paid": 3}, Order.objects.count_by_state())
 
@@ -175,7 +174,7 @@ class WhenTheCodeIsWrong(ShopCase):
         self.assertEqual(("failed", Order.State.CHECKOUT), (handle.status, order.state))
 
         handle.workflow.resume()
-        run_until_idle()
+        self.work()
 
         order.refresh_from_db()
         self.assert_paid(order)

@@ -2,7 +2,7 @@
 
 from django.core import mail
 
-from durable_django.testing import crash_after, crash_before, run_until_idle
+from durable_django.testing import crash_after, crash_before, travel
 from example_project.shop import workflows
 from example_project.shop.models import Order, Product
 from example_project.shop.ordering import start_checkout
@@ -56,6 +56,22 @@ class WhenTheWorkerDies(ShopCase):
 
                 self.assert_undone(order, Order.State.REFUNDED, "No carrier goes to AQ.")
 
+    def test_asking_for_the_payment(self):
+        """A worker that dies around the question what became of a charge changes nothing about the answer."""
+        for number, (crash, name) in enumerate(places(["look_up_charge"]), 1):
+            with self.subTest(crash=crash.__name__):
+                order = self.order(f"SO-{number}")
+                handle = start_checkout(order)
+                self.lose_webhooks()
+
+                with crash(getattr(workflows, name)), travel(hours=1):
+                    self.work()
+                    self.assertEqual("running", handle.refresh().status, "the worker did not die")
+                    self.work()
+
+                order.refresh_from_db()
+                self.assert_paid(order)
+
     def test_charge_that_nobody_recorded(self):
         """The provider is asked twice with one key, and takes the money once."""
         order = self.order()
@@ -80,10 +96,10 @@ class WhenTheWorkerDies(ShopCase):
         """Let the worker die there, and another one take over."""
         handle = start_checkout(order)
         with crash:
-            run_until_idle()
-        self.assertFalse(handle.refresh().workflow.is_finished, "the worker did not die")
+            self.work()
+        self.assertEqual("running", handle.refresh().status, "the worker did not die")
 
-        run_until_idle()
+        self.work()
 
         order.refresh_from_db()
         self.assertTrue(handle.refresh().workflow.is_finished)

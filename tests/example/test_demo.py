@@ -2,12 +2,14 @@
 
 import os
 import signal
-from unittest import skipUnless
+import subprocess
+from unittest import mock, skipUnless
 
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import SimpleTestCase
 
+from example_project.demo.processes import Processes
 from tests.example.processes import CommandCase
 
 only_once = skipUnless(connection.vendor == "sqlite", "has a SQLite database of its own, whatever the suite runs on")
@@ -62,6 +64,26 @@ class TheDemo(CommandCase):
         self.assertIn("worker-1 ended by itself with exit code -9", self.output())
         self.assertIn("--- worker-1.log", self.output())
         self.assert_nothing_is_left()
+
+
+class AChildOfTheDemo(SimpleTestCase):
+    def test_signal_while_it_is_started(self):
+        """A signal that comes before a new child is known ends the demo, and the child with it."""
+        popen = subprocess.Popen
+
+        def interrupted_popen(*arguments, **options):
+            self.child = popen(*arguments, **options)
+            signal.raise_signal(signal.SIGTERM)
+            return self.child
+
+        with (
+            self.assertRaises(SystemExit),
+            mock.patch.object(subprocess, "Popen", interrupted_popen),
+            Processes() as processes,
+        ):
+            processes.start("sleeper", "-c", "import time; time.sleep(600)")
+
+        self.assertEqual(-signal.SIGTERM, self.child.poll())
 
 
 class BadOptions(SimpleTestCase):

@@ -20,8 +20,8 @@ class TheShopOnThisMachine(CommandCase):
         super().setUp()
         self.browser = build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar()))
 
-    def test_orders_are_checked_out(self):
-        """The file is imported, the button starts the checkouts, the worker pays the orders; the user demo may look."""
+    def test_everything_works_together(self):
+        """Orders are paid, a verdict is carried out, a folder is counted; the user demo may look behind all of it."""
         command = self.start("rundemo", "--port", "0")
         self.shop = self.wait_for_output(r"Shop +(http://\S+)/")[1]
         self.wait_for_output("228 orders imported")
@@ -32,6 +32,14 @@ class TheShopOnThisMachine(CommandCase):
         login = {"username": "demo", "password": "demo", "next": "/admin/durable_django/workflow/"}
         workflows = self.post("/admin/login/", self.get("/admin/login/"), **login)
         self.assertIn("order-SO-1001", workflows)
+
+        self.wait_until(lambda: "waits for you" in self.get("/inbox/1/"), "the assistant has read the letter")
+        self.post("/inbox/1/", self.get("/inbox/1/"), verdict="approve", note="")
+        self.wait_until(lambda: 'class="pill answered"' in self.get("/inbox/1/"), "the letter is answered")
+
+        report = self.post("/documents/count/", self.get("/documents/"))
+        path = re.search(r'href="/admin/durable_django/workflow/([0-9a-f-]+)/change/"', report)[1]
+        self.wait_until(lambda: "<tfoot>" in self.get(f"/documents/{path}/"), "the folder is counted")
 
         command.send_signal(signal.SIGINT)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from django.core import mail
 from django.core.mail.backends.filebased import EmailBackend
 
-from durable_django.models import Workflow
-from durable_django.testing import crash_after, run_until_idle
+from durable_django.models import StreamEntry, Workflow
+from durable_django.testing import crash_after
 from example_project.demo.crash import Crash
 from example_project.demo.sums import Sums
 from example_project.shop import workflows
@@ -30,9 +30,9 @@ class SumsCase(ShopCase):
         self.refunded = self.order("SO-3", country="AQ")
         start_pending_checkouts()
         with crash_after(workflows.charge_card, recorded=False):
-            run_until_idle()
+            self.work()
         attempts = dict(Workflow.objects.running().values_list("pk", "attempt"))
-        run_until_idle()
+        self.work()
         self.send(mail.outbox)
         return Crash("worker-2", (), attempts, tuple(attempts))
 
@@ -66,6 +66,8 @@ class WhenAllIsRight(SumsCase):
                 "reservations": 2,
                 "charges at the provider": 3,
                 "refunds at the provider": 1,
+                "webhooks received": 3,
+                "provider asked, as none came": 0,
                 "e-mails": 2,
                 "duplicates (charged twice)": 0,
                 "recovered workflows": 1,
@@ -84,7 +86,7 @@ class WhenAllIsRight(SumsCase):
 class WhenSomethingIsOff(SumsCase):
     def test_order_charged_twice(self):
         """A second charge for an order is noticed, and that the money does not add up."""
-        self.ledger.charge("another key", "SO-1", 2460, "EUR")
+        self.ledger.settle(self.ledger.charge("another key", "SO-1", 2460, "EUR"), is_covered=True)
 
         self.assertIn("no order is charged twice", self.off())
         self.assertIn("charges less refunds are the amounts of the paid orders", self.off())
@@ -137,6 +139,14 @@ class WhenSomethingIsOff(SumsCase):
 
         self.assertEqual(["one confirmation for each paid order"], self.off())
 
+    def test_news_told_twice(self):
+        """An entry that stands twice in the stream of an order is noticed."""
+        entry = StreamEntry.objects.first()
+        entry.pk, entry.offset = None, 99
+        entry.save()
+
+        self.assertEqual(["no news told twice in a page"], self.off())
+
     def test_emails_sent_again_and_again(self):
         """More copies than the killed worker had workflows are noticed."""
         self.send(mail.outbox)
@@ -151,6 +161,7 @@ class WhenSomethingIsOff(SumsCase):
 
     def test_workflow_that_was_not_recovered(self):
         """A workflow that ended in the attempt in which the worker was killed was not recovered."""
-        self.crash = Crash("worker-2", (), {"order-SO-2": 1}, ())
+        last_attempt = Workflow.objects.get(pk="order-SO-2").attempt
+        self.crash = Crash("worker-2", (), {"order-SO-2": last_attempt}, ())
 
         self.assertEqual(["every workflow of the killed worker was recovered"], self.off())

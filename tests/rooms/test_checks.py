@@ -68,7 +68,7 @@ class TheSettings(CheckTestCase):
             hint="Did you mean 'LEASE_SECONDS'?",
         )
         self.assert_message(
-            found(ours.check_settings, ZZZ=5), "E002", "'ZZZ'", hint="Known keys: APPLICATION, DEFAULT_QUEUE"
+            found(ours.check_settings, ZZZ=5), "E002", "'ZZZ'", hint="Known keys: APPLICATION, ASYNC_CONCURRENCY"
         )
         self.assert_message(found(ours.check_settings, lease_seconds=5), "E002", "'lease_seconds'")
 
@@ -110,6 +110,15 @@ class TheSettings(CheckTestCase):
         )
         self.assert_message(found(ours.check_settings, LEASE_SECONDS=5), "E008", "(5)")
         self.assertEqual([], found(ours.check_settings, LEASE_SECONDS=10))
+
+    def test_E010_with_a_permission_that_is_none(self):
+        """It must be there, and callable; nothing at all lets nobody read."""
+        for path in ("nowhere.may_read", "may_read", "tests.settings.SECRET_KEY"):
+            messages = found(ours.check_settings, STREAM_PERMISSION=path)
+            self.assert_message(messages, "E010", path, hint="def may_read(request, workflow_id, key)")
+
+        for path in ("", "tests.rooms.test_checks.found"):
+            self.assertEqual([], found(ours.check_settings, STREAM_PERMISSION=path))
 
     def test_that_are_wrong_twice_say_both(self):
         """All findings at once."""

@@ -19,7 +19,7 @@ FACTS = {
     "kind": "K",
     "type": "T", "error": "e", "status": "s", "recoveries": 3, "timeout": 5, "step": "s", "attempts": 3,
     "last_error": "l", "attempt": 1, "what": "did", "position": 1, "recorded": "a", "called": "b", "topic": "t",
-    "key": "k", "operation": "o", "where": "there", "traceback": "tb",
+    "key": "k", "operation": "o", "where": "there", "traceback": "tb", "why": "in time",
 }  # fmt: skip
 
 

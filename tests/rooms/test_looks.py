@@ -25,8 +25,10 @@ class ALook(TestCase):
         takes_order.start(1)
         takes_order.using(queue="second").start(2)
 
-        self.assertEqual(dict.fromkeys(["default", "second"], "sample.takes_order"), look("default", ()).queues)
-        self.assertEqual(["second"], list(look("default", ("second",)).queues))
+        self.assertEqual(
+            dict.fromkeys([("default", False), ("second", False)], "sample.takes_order"), look("default", ()).lines
+        )
+        self.assertEqual([("second", False)], list(look("default", ("second",)).lines))
         self.assertTrue(look("default", ()).has_work)
 
     def test_leaves_paused_queues_out(self):
@@ -34,7 +36,7 @@ class ALook(TestCase):
         takes_order.using(queue="second").start(2)
         second_queue.pause()
 
-        self.assertEqual({}, look("default", ()).queues)
+        self.assertEqual({}, look("default", ()).lines)
 
     def test_finds_suspects_apart(self):
         """They are claimed in another way."""
@@ -43,7 +45,7 @@ class ALook(TestCase):
 
         found = look("default", ())
 
-        self.assertEqual(({}, ("default",)), (found.queues, found.suspect_queues))
+        self.assertEqual(({}, ("default",)), (found.lines, found.suspect_queues))
         self.assertTrue(found.has_work)
 
     def test_knows_the_next_timer(self):

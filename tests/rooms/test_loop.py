@@ -10,9 +10,11 @@ from durable_django.base import clock
 from durable_django.engine import attempts
 from durable_django.engine.ownership import Ownership
 from durable_django.models import Queue, Worker, Workflow
+from durable_django.worker.async_pool import AsyncPool
 from durable_django.worker.loop import Loop
 from durable_django.worker.options import WorkerOptions
 from durable_django.worker.pool import Pool
+from durable_django.worker.pools import Pools
 from tests.behaviour.support import eventually, row
 from tests.rooms.test_pool import Runs
 from tests.sample.promises import takes_order
@@ -39,7 +41,9 @@ class LoopTestCase(TestCase):
         pool = Pool("default", 2, lambda: None, lambda: None)
         self.addCleanup(self.stop, pool)
         heartbeat = SimpleNamespace(owner=Ownership(worker))
-        return Loop("default", WorkerOptions(threads=2, **options), pool, heartbeat, threading.Event())
+        tasks = AsyncPool("default", 2, 3, lambda: None, lambda: None)
+        self.addCleanup(tasks.stop)
+        return Loop("default", WorkerOptions(threads=2, **options), Pools(pool, tasks), heartbeat, threading.Event())
 
     def stop(self, pool):
         for workflow in Workflow.objects.all():
@@ -64,10 +68,10 @@ class LoopTestCase(TestCase):
 
     def let_go(self, name):
         """Let a workflow end, and wait until its slot is free."""
-        busy = self.loop.pool.busy
+        busy = self.loop.pools.busy
         eventually(lambda: name in self.runs.running, f"{name} runs")
         self.runs.gate(name).set()
-        eventually(lambda: self.loop.pool.busy < busy, f"the slot of {name} is free")
+        eventually(lambda: self.loop.pools.busy < busy, f"the slot of {name} is free")
         Workflow.objects.filter(pk=name).update(status="succeeded", worker=None)
 
     def held(self):
@@ -103,7 +107,7 @@ class ASuspect(LoopTestCase):
         self.start("other")
         self.turn(2)
 
-        self.assertEqual((["suspect"], 0, 1), (self.held(), self.loop.pool.free, self.loop.pool.busy))
+        self.assertEqual((["suspect"], 0, 1), (self.held(), self.loop.pools.free(is_async=False), self.loop.pools.busy))
         eventually(lambda: self.runs.running == ["suspect"], "it runs")
 
     def test_is_not_claimed_by_a_process_that_is_busy(self):
@@ -156,7 +160,7 @@ class ASuspect(LoopTestCase):
         self.let_go("long")
         self.turn(0.1)
 
-        self.assertEqual((["suspect"], 0), (self.held(), self.loop.may_claim))
+        self.assertEqual((["suspect"], 0), (self.held(), self.loop.may_claim(is_async=False)))
 
     def test_comes_after_the_others_that_waited_for_one(self):
         """Many suspects and many others take turns."""

@@ -200,6 +200,18 @@ class Timeouts(ClockTestCase):
             timeouts.forget(call)
             self.assertEqual([], timeouts.due())
 
+    def test_that_were_recorded_are_late_while_they_hold_their_thread(self):
+        """One that has left it meanwhile is not counted: nobody would ever take it off the count again."""
+        timeouts, late, gone = StepTimeouts(), Timed(5), Timed(5)
+        with timeouts.watching(late):
+            timeouts.forget(late, is_late=True)
+            with timeouts.watching(gone):
+                pass
+            timeouts.forget(gone, is_late=True)
+            during = timeouts.late
+
+        self.assertEqual((1, 0), (during, timeouts.late))
+
     def test_of_calls_without_one_are_none(self):
         """They cost nothing."""
         timeouts = StepTimeouts()

@@ -20,7 +20,7 @@ class AProcess(SimpleTestCase):
         process.changes = None
         process.heartbeat = SimpleNamespace(is_alive=True, owner=Ownership("w"))
         process.loop = SimpleNamespace(claimed=claimed, is_idle=is_idle)
-        process.pool = SimpleNamespace(busy=busy)
+        process.pools = SimpleNamespace(busy=busy)
         return process
 
     def assert_ends(self, code, reason, process=None):
@@ -35,13 +35,15 @@ class AProcess(SimpleTestCase):
 
     def test_ends_cut_short_when_late_steps_hold_every_thread(self):
         """Nothing could run any more: the supervisor starts another; one late step of two threads ends nothing."""
-        timeouts, calls = self.process.heartbeat.owner.timeouts, (object(), object())
-        timeouts.note_late(calls[0])
-        before = self.process._must_end()
-        timeouts.note_late(calls[1])
+        timeouts = self.process.heartbeat.owner.timeouts
+        calls = [SimpleNamespace(timeout_seconds=1) for _ in range(2)]
+        with timeouts.watching(calls[0]), timeouts.watching(calls[1]):
+            timeouts.forget(calls[0], is_late=True)
+            before = self.process._must_end()
+            timeouts.forget(calls[1], is_late=True)
 
-        self.assertFalse(before)
-        self.assert_ends(exits.CUT_SHORT, "steps past their timeout hold every thread")
+            self.assertFalse(before)
+            self.assert_ends(exits.CUT_SHORT, "steps past their timeout hold every thread")
 
     def test_ends_cut_short_when_its_heart_stands_still(self):
         """It would lose its lease."""

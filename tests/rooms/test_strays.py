@@ -53,7 +53,7 @@ class AStray(TestCase):
     def test_is_none_that_is_in_a_hand(self):
         """What the process runs is left alone."""
         self.owner.has_strays.set()
-        self.owner.held.add(self.handle.id)
+        self.owner.held.add((self.handle.id, 1))
 
         self.assertEqual(0, self.look())
         self.assertEqual("running", row(self.handle).status)

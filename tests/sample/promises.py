@@ -5,22 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from durable_django import Queue, current_step, current_workflow, step, workflow
+from tests.sample.here import Here
 from tests.sample.models import Mark
 from tests.sample.workflows import mark, mark_atomically
 
 second_queue = Queue("second")
-
-
-class Here:
-    """
-    What the running test wants the samples to do: replaced by each test that needs it.
-
-    `acts` and `acts_atomically` call it in a step, `acts_itself` in the workflow's own code.
-    """
-
-    @staticmethod
-    def act() -> Any:
-        return None
 
 
 @step

@@ -1,8 +1,9 @@
 """
 The stress run: `make stress ARGS="--seconds 600"`.
 
-On each database: random kills, freezes and cuts under load for so long, then the boundary sweep in its long form. A
-report in Markdown goes to the standard output; the exit code is 1 if anything is lost, doubled or changed.
+On each database: random kills, freezes and cuts under load for so long, then the boundary sweep in its long form, then
+races between those who wait and those who bring. A report in Markdown goes to the standard output; the exit code is 1
+if anything is lost, doubled or changed.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ SCENARIOS = (
     "retried_as_a_whole",
     "cancelled_at_its_deadline",
     "timed_out",
+    "asleep",
+    "conversing",
+    "publishing",
 )
 
 
@@ -42,8 +46,9 @@ def main() -> int:
         with surroundings(database) as environment:
             battle = fight(environment, options)
             sweeps = [sweep(environment, scenario, options) for scenario in SCENARIOS]
-        is_well = not battle["problems"] and not any(found["wrong"] for found in sweeps) and is_well
-        print(described(database, battle, sweeps), flush=True)
+            races = race(environment, options)
+        is_well = not (battle["problems"] or any(found["wrong"] for found in sweeps) or races["is_wrong"]) and is_well
+        print(described(database, battle, sweeps, races), flush=True)
     return 0 if is_well else 1
 
 
@@ -51,6 +56,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.stress", description=__doc__)
     parser.add_argument("--seconds", type=float, default=120, help="of chaos on each database (default 120)")
     parser.add_argument("--pairs", type=int, default=40, help="pairs of crashes in each scenario of the sweep (40)")
+    parser.add_argument("--races", type=int, default=500, help="of each kind, between a waiter and a bringer (500)")
     parser.add_argument("--only", choices=DATABASES, action="append", help="run on this database alone")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of everything that is random")
     return parser.parse_args()
@@ -93,7 +99,19 @@ def sweep(environment: dict[str, str], scenario: str, options: argparse.Namespac
     return json.loads(done.stdout)
 
 
-def described(database: str, battle: dict[str, Any], sweeps: list[dict[str, Any]]) -> str:
+def race(environment: dict[str, str], options: argparse.Namespace) -> dict[str, Any]:
+    command = [
+        sys.executable,
+        "-m",
+        "tests.stress.races",
+        f"--pairs={options.races}",
+        f"--timeouts={2 * options.races}",
+    ]
+    done = subprocess.run([*command, f"--seed={options.seed}"], env=environment, check=True, stdout=subprocess.PIPE)
+    return json.loads(done.stdout)
+
+
+def described(database: str, battle: dict[str, Any], sweeps: list[dict[str, Any]], races: dict[str, Any]) -> str:
     """Return one database's part of the report."""
     problems = battle["problems"]
     return "\n".join(
@@ -113,6 +131,17 @@ def described(database: str, battle: dict[str, Any], sweeps: list[dict[str, Any]
                 ],
             ),
             *(f"- {found['scenario']}: {found['wrong']}" for found in sweeps if found["wrong"]),
+            "\n### Races",
+            table(
+                "of whom | pairs | suspended meanwhile",
+                "wake-ups lost",
+                [
+                    (f"{kind} | {found['pairs']} | {found['suspended']}", len(found["lost"]))
+                    for kind, found in races["wake_ups"].items()
+                ],
+            ),
+            f"\nA timeout and a message, {races['timeouts']['pairs']} times: {races['timeouts']}",
+            f"\nAn end and a cancellation, {races['endings']['pairs']} times: {races['endings']}",
         ]
     )
 

@@ -36,6 +36,9 @@ class Command(BaseCommand):
             "--queues", type=_queues, default=(), help="names to claim from, comma separated; default: all"
         )
         parser.add_argument("--threads", type=number, default=None, help="workflows at a time in each process (8)")
+        parser.add_argument(
+            "--async-concurrency", type=number, default=None, help="async workflows at a time in each process (100)"
+        )
         parser.add_argument("--processes", type=number, default=1, help="worker processes (1)")
         parser.add_argument("--max-workflows", type=number, default=0, help="end after so many in each process")
         parser.add_argument("--until-idle", action="store_true", help="end when nothing is left to run now")
@@ -58,6 +61,7 @@ class Command(BaseCommand):
             WorkerOptions(
                 queues=options["queues"],
                 threads=threads,
+                async_concurrency=options["async_concurrency"] or int(durable_settings.ASYNC_CONCURRENCY),
                 processes=options["processes"],
                 max_workflows=options["max_workflows"],
                 until_idle=options["until_idle"],

@@ -22,4 +22,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_args: Any, port: int, **_options: Any) -> None:
-        run(port=port, ledger_path=settings.PAYMENT_PROVIDER_LEDGER, announce=self.stdout.write)
+        run(
+            port=port,
+            ledger_path=settings.PAYMENT_PROVIDER_LEDGER,
+            webhook_url=settings.PAYMENT_WEBHOOK_URL,
+            secret=settings.PAYMENT_WEBHOOK_SECRET,
+            announce=self.stdout.write,
+        )

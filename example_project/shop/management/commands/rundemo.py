@@ -14,15 +14,18 @@ from django.core.management.base import BaseCommand, CommandError
 
 from durable_django.models import Worker
 from example_project.demo.failures import DemoFailed
-from example_project.demo.processes import HOST, Processes, free_port
+from example_project.demo.processes import HOST, Processes, free_port, webhook_url_at
+from example_project.inbox.mailbox import fetch_letters
 from example_project.shop.models import Order
 
 LOOK_SECONDS = 0.5
 
 BANNER = """
-  Shop     http://{host}:{port}/
-  Admin    http://{host}:{port}/admin/   user demo, password demo
-  E-mails  {mails}
+  Shop       http://{host}:{port}/
+  Inbox      http://{host}:{port}/inbox/   user demo, password demo, here and in the admin
+  Documents  http://{host}:{port}/documents/
+  Admin      http://{host}:{port}/admin/
+  E-mails    {mails}
 
   Check out the orders, kill the worker meanwhile (kill -9 {worker}), and watch the next one go on.
   Ctrl-C ends everything; the database stays: {database}
@@ -30,7 +33,10 @@ BANNER = """
 
 
 class Command(BaseCommand):
-    help = "Migrate, create the user demo (password demo), import the orders, then run provider, worker and web server."
+    help = (
+        "Migrate, create the user demo (password demo), import the orders, fetch the letters, "
+        "then run provider, worker and web server."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--port", type=int, default=8000, help="of the web server; another if it is taken (8000)")
@@ -40,6 +46,7 @@ class Command(BaseCommand):
         _create_user()
         if not Order.objects.exists():
             call_command("import_orders", stdout=self.stdout)
+        fetch_letters()
         try:
             with Processes() as processes:
                 self._run(processes, free_port(port))
@@ -49,11 +56,14 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _run(self, processes: Processes, port: int) -> None:
-        provider_port = urlsplit(settings.PAYMENT_PROVIDER_URL).port or 0
-        processes.start_provider(settings.PAYMENT_PROVIDER_LEDGER, free_port(provider_port))
+        processes.start_provider(
+            settings.PAYMENT_PROVIDER_LEDGER,
+            webhook_url=webhook_url_at(port),
+            secret=settings.PAYMENT_WEBHOOK_SECRET,
+            port=free_port(urlsplit(settings.PAYMENT_PROVIDER_URL).port or 0),
+        )
         processes.manage("worker", "worker")
-        processes.manage("runserver", "runserver", f"{HOST}:{port}")
-        processes.wait_until_listening(port)
+        processes.start_web(port)
         self._show_banner(port, _wait_for_worker(processes))
         while True:
             processes.require_alive()

@@ -1,0 +1,28 @@
+"""What a WAITING row waits for, as its column says it: the one thing by which a sender finds whom to wake."""
+
+from __future__ import annotations
+
+#: Several branches wait for several things: whoever brings one of them wakes it.
+FOR_SEVERAL = "*"
+FOR_TIME = "time"
+FOR_RETRY = "retry"
+
+
+def for_message(topic: str) -> str:
+    """Return the text of waiting for a message on a topic."""
+    return f"message:{topic}"
+
+
+def for_event(workflow_id: str, key: str) -> str:
+    """Return the text of waiting for an event of a workflow."""
+    return f"event:{workflow_id}:{key}"
+
+
+def behind_events(workflow_id: str) -> str:
+    """Return the text that comes right behind those of every event of a workflow."""
+    return f"event:{workflow_id};"
+
+
+def for_end(workflow_id: str) -> str:
+    """Return the text of waiting for the end of a workflow."""
+    return f"child:{workflow_id}"

@@ -1,0 +1,148 @@
+"""How the code of async workflows and steps may end, and what interrupts it."""
+
+import asyncio
+
+from asgiref.sync import sync_to_async
+from django.test import TestCase
+
+import durable_django as durable
+from durable_django import StepAborted, WorkflowFailed
+from durable_django.models import Workflow
+from durable_django.testing import crash_after, run_until_idle
+from tests.behaviour.support import acting, labels, row, steps, waiting
+from tests.sample import looping
+from tests.sample.looping import acts_in_async, acts_in_async_step, amark
+from tests.sample.models import Mark
+
+
+class WhatTheCodeRaises(TestCase):
+    """In an async workflow, and in its steps."""
+
+    def test_is_the_outcome(self):
+        """An exception, and a group of them."""
+
+        async def fail():
+            raise LookupError("no")
+
+        async def fail_in_group():
+            async with asyncio.TaskGroup() as group:
+                group.create_task(fail())
+                group.create_task(asyncio.sleep(60))
+
+        with acting(fail):
+            single = waiting(acts_in_async)
+        with acting(fail_in_group):
+            group = waiting(acts_in_async)
+
+        with self.assertRaisesMessage(LookupError, "no"):
+            single.result()
+        with self.assertRaises(ExceptionGroup) as caught:
+            group.result()
+        self.assertEqual(["LookupError('no')"], [repr(each) for each in caught.exception.exceptions])
+
+    def test_may_be_system_exit(self):
+        """It fails the workflow, or the step, and ends neither the loop nor the worker."""
+        for definition, error in ((acts_in_async, WorkflowFailed), (acts_in_async_step, StepAborted)):
+            with self.subTest(definition=definition.name), acting(leave):
+                handle = waiting(definition)
+                with self.assertRaisesMessage(error, "SystemExit"):
+                    handle.result()
+
+    def test_may_be_a_cancellation_of_its_own(self):
+        """Nobody has cancelled it: it fails."""
+
+        async def cancel():
+            raise asyncio.CancelledError
+
+        for definition, error in ((acts_in_async, WorkflowFailed), (acts_in_async_step, StepAborted)):
+            with self.subTest(definition=definition.name), acting(cancel):
+                handle = waiting(definition)
+                with self.assertRaisesMessage(error, "CancelledError"):
+                    handle.result()
+
+    def test_may_be_ctrl_c(self):
+        """It ends the worker; the workflow is given back, and counts that."""
+        for definition in (acts_in_async, acts_in_async_step):
+            handle = definition.start()
+            with self.subTest(definition=definition.name), acting(press_ctrl_c):
+                with self.assertRaises(KeyboardInterrupt):
+                    run_until_idle()
+                found = row(handle)
+                self.assertEqual(("queued", None, 1), (found.status, found.worker, found.recoveries))
+            Workflow.objects.all().delete()
+
+    def test_may_be_an_interrupt_that_was_swallowed(self):
+        """Code that catches everything waits all the same, and is cancelled all the same."""
+
+        async def swallow():
+            try:
+                return await durable.areceive("a", None)
+            except BaseException:
+                await sync_to_async(Mark.objects.create)(label="swallowed")
+            return await amark("went on")
+
+        with acting(swallow):
+            handle = waiting(acts_in_async)
+            before = (row(handle).status, labels())
+            durable.send(handle.id, "came", "a")
+            run_until_idle()
+
+        self.assertEqual(("waiting", ["before", "swallowed"]), before)
+        self.assertEqual("came", handle.refresh().result())
+
+
+async def leave():
+    raise SystemExit(3)
+
+
+def press_ctrl_c():
+    raise KeyboardInterrupt
+
+
+class ATimeoutOfTheCodesOwn(TestCase):
+    """asyncio.timeout() around durable calls: what was recorded decides, at every replay the same."""
+
+    def test_cancels_a_step_for_good(self):
+        """The step is recorded as left, without a retry, and raises that again."""
+
+        async def in_time():
+            try:
+                async with asyncio.timeout(0.05):
+                    await looping.anap("a", 60)
+            except (StepAborted, TimeoutError) as error:
+                return type(error).__name__
+
+        with acting(in_time), crash_after(amark, times=1):
+            handle = waiting(acts_in_async)
+            run_until_idle()
+
+        self.assertEqual(("StepAborted", ["amark", "anap", "amark"]), (handle.result(), steps(handle)))
+
+    def test_does_not_cut_a_record_short(self):
+        """A step whose body has ended is recorded and returned, however late the database is."""
+
+        async def in_time():
+            async with asyncio.timeout(0.05):
+                return await looping.mark_slowly.acall("a")
+
+        with acting(in_time):
+            handle = waiting(acts_in_async)
+
+        self.assertEqual(("a", ["amark", "mark_slowly", "amark"]), (handle.result(), steps(handle)))
+
+    def test_hits_the_next_step_instead(self):
+        """A cancellation that came while a step could not be interrupted is not lost."""
+
+        async def in_time():
+            try:
+                async with asyncio.timeout(0.05):
+                    await looping.mark_slowly.acall("a")
+                    await looping.anap("b", 60)
+            except (StepAborted, TimeoutError) as error:
+                return type(error).__name__
+
+        with acting(in_time):
+            handle = waiting(acts_in_async)
+
+        self.assertEqual("StepAborted", handle.result())
+        self.assertEqual(["amark", "mark_slowly", "anap", "amark"], steps(handle))

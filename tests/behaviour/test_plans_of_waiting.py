@@ -1,0 +1,151 @@
+"""Query plans of waiting and talking: a hundred thousand that wait for something else stand before nobody."""
+
+from datetime import timedelta
+
+from django.db import connection
+from django.test import TestCase
+from django.utils import timezone
+
+import durable_django as durable
+from durable_django.models import Event, Message, Step, StreamEntry, Workflow
+from durable_django.testing import run_until_idle
+from tests.behaviour.support import statements
+from tests.behaviour.test_plans import FINISHED, Plan, rows
+from tests.sample.talking import publishes_when_told, receives, streams
+
+WAITING = 5_000
+TABLES = ("workflow", "step", "message", "event", "streamentry")
+
+
+def unique(name, table):
+    """Return a unique constraint's index; SQLite gives it a name of its own."""
+    return name if connection.vendor == "postgresql" else f"sqlite_autoindex_durable_django_{table}_1"
+
+
+class PlansOfWaiting(TestCase):
+    @classmethod
+    def setUpTestData(cls):
+        """Many that wait for messages, events and time, with their mail, and many more that have ended."""
+        now = timezone.now()
+        texts = [
+            *(f"message:{number}" for number in range(10)),
+            *(f"event:w-{number}:a" for number in range(10)),
+            "*",
+            "time",
+        ]
+        finished = rows(FINISHED, status="succeeded", attempt=1, output="1", finished_at=now)
+        Workflow.objects.bulk_create(finished, batch_size=5000)
+        sleepers = rows(WAITING, status="waiting", attempt=1, run_after=now + timedelta(days=1))
+        for number, sleeper in enumerate(sleepers):
+            sleeper.waiting_for = texts[number % len(texts)]
+        Workflow.objects.bulk_create(sleepers, batch_size=5000)
+        cls.fill([sleeper.pk for sleeper in sleepers])
+        cls.receiver, cls.publisher = receives.start("a", None), publishes_when_told.start("a", 1)
+        cls.stream = streams.start("k", *range(5))
+        run_until_idle()
+        with connection.cursor() as cursor:
+            for table in TABLES:
+                cursor.execute(f"ANALYZE durable_django_{table}")
+
+    @classmethod
+    def fill(cls, ids):
+        """Give each some mail, received or not, events, entries and steps."""
+        now = timezone.now()
+        Message.objects.bulk_create(
+            (
+                Message(workflow_id=pk, topic=str(number % 3), value="1", received_at=now if number % 2 else None)
+                for pk in ids[:1000]
+                for number in range(18)
+            ),
+            batch_size=5000,
+        )
+        Event.objects.bulk_create(
+            (Event(workflow_id=pk, key=key, value="1") for pk in ids[:2000] for key in "abc"), 5000
+        )
+        StreamEntry.objects.bulk_create(
+            (
+                StreamEntry(workflow_id=pk, key="k", offset=n, value="1", position=1)
+                for pk in ids[:500]
+                for n in range(20)
+            ),
+            5000,
+        )
+        Step.objects.bulk_create((Step(workflow_id=pk, position=1, name="x", attempt=1) for pk in ids), 5000)
+
+    def plans(self, act):
+        """Return the plans of the statements of an act that find rows, and see that none scans a table."""
+        with statements() as seen:
+            act()
+        plans = [Plan(sql) for sql in seen if sql.startswith(("SELECT", "UPDATE"))]
+        for plan in plans:
+            scanned = {f"durable_django_{table}" for table in TABLES} & plan.scanned
+            self.assertEqual(set(), scanned, f"{plan.sql}\n{plan.text}")
+        return plans
+
+    def used(self, act):
+        """Return the indexes that the statements of an act use."""
+        return set().union(*(plan.indexes for plan in self.plans(act)))
+
+    def test_of_a_send(self):
+        """The receiver by its id, to lock it and to wake it."""
+        used = self.used(lambda: durable.send(self.receiver.id, 1, "a"))
+
+        self.assertEqual({unique("durable_django_workflow_pkey", "workflow")}, used)
+
+    def test_of_a_look_into_a_mailbox(self):
+        """The unreceived ones of one topic, in order; what was received is in no index of it."""
+        (plan,) = self.plans(lambda: Message.objects.unreceived(self.receiver.id, "a").values_list("pk").first())
+
+        self.assertEqual({"durable_message_unreceived"}, plan.indexes)
+        self.assertNotIn("Sort", plan.text)
+        self.assertNotIn("TEMP B-TREE", plan.text)
+
+    def test_of_a_key(self):
+        """Whether a message has come already."""
+        used = self.used(lambda: Message.objects.has(self.receiver.id, "key"))
+
+        self.assertLessEqual(used, {unique("durable_message_key", "message"), "durable_message_unreceived"})
+
+    def test_of_those_who_wait_for_an_event(self):
+        """By what they wait for, exactly."""
+        plans = self.plans(lambda: Workflow.objects.awaiting("event:w-5:a").wake())
+
+        self.assertEqual({"durable_workflow_waiting"}, plans[0].indexes, plans[0].text)
+
+    def test_of_those_who_wait_for_an_end(self):
+        """Or for any event of the workflow, or for several things."""
+        plans = self.plans(lambda: Workflow.objects.wake_watchers(["w-5"]))
+
+        self.assertEqual({"durable_workflow_waiting"}, plans[0].indexes, plans[0].text)
+        self.assertEqual({"durable_workflow_waiting"}, plans[1].indexes, plans[1].text)
+
+    def test_of_an_attempt_that_suspends(self):
+        """Its own row, its own steps."""
+        handle = receives.start("b", 60)
+        used = self.used(run_until_idle) - {"durable_worker_lease"}
+
+        self.assertIn(unique("durable_step_key", "step"), used)
+        self.assertEqual("waiting", handle.refresh().status)
+
+    def test_of_what_is_due(self):
+        """The earliest first, however many sleep."""
+        plans = self.plans(Workflow.objects.promote)
+
+        self.assertEqual({"durable_workflow_timer"}, plans[0].indexes)
+        self.assertNotIn("Sort", plans[0].text)
+
+    def test_of_an_event(self):
+        """By workflow and key."""
+        used = self.used(lambda: durable.get_event(self.publisher.id, "a", timeout=0, default=None))
+
+        self.assertIn(unique("durable_event_key", "event"), used)
+
+    def test_of_a_stream(self):
+        """From an offset on, and from its end to append."""
+        plans = self.plans(lambda: list(durable.read_stream(self.stream.id, "k", 3)))
+        last = self.plans(lambda: StreamEntry.objects.append(self.stream.id, "k", ["1"], "", 9))
+
+        for plan in (plans[1], last[0]):
+            self.assertEqual({unique("durable_stream_offset", "streamentry")}, plan.indexes)
+            self.assertNotIn("Sort", plan.text)
+            self.assertNotIn("TEMP B-TREE", plan.text)
