@@ -52,6 +52,46 @@ def moment_of_body() -> float:
     return note_moment()
 
 
+@DBOS.workflow()
+def hears() -> float:
+    DBOS.recv(timeout_seconds=600)
+    return note_moment()
+
+
+@DBOS.workflow()
+def has_child() -> float:
+    began_at = note_moment()
+    DBOS.start_workflow(one_step, 1).get_result()
+    return note_moment() - began_at
+
+
+@DBOS.workflow()
+def fans_out(count: int) -> float:
+    """Start the children in its own process, which is faster than a queue of dbos."""
+    began_at = note_moment()
+    handles = [DBOS.start_workflow(one_step, number) for number in range(count)]
+    for handle in handles:
+        handle.get_result()
+    return count / (note_moment() - began_at)
+
+
+@DBOS.step()
+def write_batches(seconds: float, batch: int, pause: float) -> float:
+    """Write one by one: dbos has no batches."""
+    began_at, written = time.monotonic(), 0
+    while time.monotonic() < began_at + seconds:
+        for _number in range(batch):
+            DBOS.write_stream("moments", time.clock_gettime(time.CLOCK_MONOTONIC))
+        written += batch
+        time.sleep(max(0.0, began_at + written / batch * pause - time.monotonic()))
+    return written / (time.monotonic() - began_at)
+
+
+@DBOS.workflow()
+def publishes(seconds: float, batch: int, pause: float) -> float:
+    return write_batches(seconds, batch, pause)
+
+
 @contextmanager
 def launched(queues: Sequence[str] = ()) -> Iterator[None]:
     """Run dbos in this process, listening to these queues."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.core.management import call_command
 
+from benchmarks import crowds
+
 
 def django(_size: int) -> None:
     call_command("migrate", verbosity=0)
@@ -29,54 +31,46 @@ def empty_table(_size: int) -> None:
     _fill(finished=0, queued=10_000, future=0)
 
 
+def crowd(size: int) -> None:
+    """Fill in a hundred thousand workflows that sleep, and as many that wait for a message, or `size` percent."""
+    django(0)
+    asleep(1000 * size)
+    waiting_crowd("hears", "hears", 1000 * size)
+    crowds.tidy()
+
+
+def asleep(count: int) -> None:
+    """Fill in workflows that sleep for days, each some seconds longer than the one before."""
+    later = crowds.seconds_from_now("86400 + number * 10")
+    waiting_crowd("sleeps", "sleeps", count, {"run_after": later}, {"next_retry_at": later})
+
+
+def waiting_crowd(
+    name: str, prefix: str, count: int, changes: crowds.Changes | None = None, of_steps: crowds.Changes | None = None
+) -> None:
+    """Run a workflow of workflows.py until it waits, and copy it with its history."""
+    from benchmarks import workflows
+    from durable_django.models import Workflow
+    from durable_django.testing import run_until_idle
+
+    getattr(workflows, name).using(id="pattern").start()
+    run_until_idle()
+    crowds.copy_workflows("pattern", prefix, count, changes)
+    crowds.copy_steps("pattern", prefix, count, of_steps)
+    Workflow.objects.get(pk="pattern").cancel()
+    Workflow.objects.filter(pk="pattern").delete()
+
+
 def _fill(*, finished: int, queued: int, future: int) -> None:
     from benchmarks.workflows import one_step
     from durable_django.models import Queue, Workflow
 
     Queue.objects.sync(["default"])
     one_step.using(id="pattern").start(1)
-    _copy("finished", finished, {"status": "'succeeded'", "finished_at": "created_at", "claimed_at": "created_at"})
-    _copy("queued", queued, {})
-    _copy("future", future, {"run_after": _in_a_day()})
+    over = {"status": "'succeeded'", "finished_at": "created_at", "claimed_at": "created_at"}
+    crowds.copy_workflows("pattern", "finished", finished, over)
+    crowds.copy_workflows("pattern", "queued", queued)
+    later = crowds.seconds_from_now("86400 + number")
+    crowds.copy_workflows("pattern", "future", future, {"run_after": later})
     Workflow.objects.filter(pk="pattern").delete()
-    _tidy()
-
-
-def _copy(prefix: str, count: int, changes: dict[str, str]) -> None:
-    """Insert rows like the pattern in one statement, with a number in id and line, and SQL for other columns."""
-    from django.db import connection
-
-    from durable_django.models import Workflow
-
-    columns = [str(field.column) for field in Workflow._meta.concrete_fields]
-    numbered = {"id": f"'{prefix}-' || number", "line": "number", **changes}
-    values = [numbered.get(column, column) for column in columns]
-    series = (
-        f"WITH RECURSIVE numbers(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < {count}) "
-    )
-    if connection.vendor == "postgresql":
-        series = f"WITH numbers AS (SELECT generate_series(1, {count}) AS number) "
-    if count:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"{series} INSERT INTO durable_django_workflow ({', '.join(columns)}) "
-                f"SELECT {', '.join(values)} FROM numbers, durable_django_workflow WHERE id = 'pattern'"
-            )
-
-
-def _in_a_day() -> str:
-    from django.db import connection
-
-    if connection.vendor == "postgresql":
-        return "now() + interval '1 day' + number * interval '1 second'"
-    return "strftime('%Y-%m-%d %H:%M:%f', 'now', '1 day', number || ' seconds')"
-
-
-def _tidy() -> None:
-    """Leave the table as autovacuum would, so that it need not come in the middle of a run."""
-    from django.db import connection
-
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("VACUUM (ANALYZE) durable_django_workflow")
-            cursor.execute("CHECKPOINT")
+    crowds.tidy()

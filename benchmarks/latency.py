@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
-from statistics import quantiles
 from typing import Any
 
-from benchmarks import workers
+from benchmarks import percentiles, workers
 from benchmarks.measurement import Measurement, Row, Target
 
 MEASUREMENT = Measurement(
@@ -53,12 +51,10 @@ def _latencies(
     for _number in range(_WARM_UP_STARTS):
         result(start())
     starts = [_start_after_pause(start) for _number in range(size)]
-    milliseconds = [(result(handle) - started_at) * 1000 for started_at, handle in starts]
-    percentiles = quantiles(milliseconds, n=100, method="inclusive")
-    return {"p50": percentiles[49], "p99": percentiles[98]}
+    return percentiles.of_milliseconds([(result(handle) - started_at) * 1000 for started_at, handle in starts])
 
 
 def _start_after_pause(start: Callable[[], Any]) -> tuple[float, Any]:
-    time.sleep(random.uniform(0.05, 0.15))
+    percentiles.pause_at_random()
     started_at = time.clock_gettime(time.CLOCK_MONOTONIC)
     return started_at, start()

@@ -12,7 +12,21 @@ from benchmarks import child
 from benchmarks.measurement import Figures, Measurement
 from benchmarks.places import Place, PostgresPlace
 
-NAMES = ("steps", "drain", "starts", "latency", "idle", "claims")
+NAMES = (
+    "steps",
+    "drain",
+    "starts",
+    "latency",
+    "messages",
+    "children",
+    "fanout",
+    "streams",
+    "replay",
+    "due",
+    "idle",
+    "claims",
+    "sleepers",
+)
 
 
 @dataclass(frozen=True)

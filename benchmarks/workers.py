@@ -64,6 +64,17 @@ def cpu_seconds(pid: int) -> float:
     return _own_cpu_seconds(pid) + sum(cpu_seconds(int(child)) for child in children)
 
 
+def resident_megabytes(pid: int) -> float:
+    """Return the memory of a process and its children that is in use and shared with nobody (Linux)."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return _private_megabytes(pid) + sum(resident_megabytes(int(child)) for child in children)
+
+
+def _private_megabytes(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
+
+
 def _own_cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from benchmarks import laps
-from durable_django import step, workflow
+from durable_django import gather, receive, sleep, step, workflow, write_stream
 
 
 @step
@@ -32,3 +33,59 @@ def one_step(number: int) -> int:
 @workflow
 def moment_of_body() -> float:
     return note_moment()
+
+
+@workflow
+def hears() -> float:
+    """Wait for a message. Return when the step behind it began."""
+    receive(timeout=None)
+    return note_moment()
+
+
+@workflow
+def sleeps() -> float:
+    """Sleep for a day. Return when the step behind it began."""
+    sleep(86_400)
+    return note_moment()
+
+
+@workflow
+def has_child() -> float:
+    """Return the seconds from the start of a child to its result here."""
+    began_at = note_moment()
+    handle = one_step.start(1)
+    handle.result()
+    return note_moment() - began_at
+
+
+@workflow
+def fans_out(count: int) -> float:
+    """Return how many children a second were started, run and gathered."""
+    began_at = note_moment()
+    gather(*(partial(one_step, number) for number in range(count)))
+    return count / (note_moment() - began_at)
+
+
+@workflow
+def remembers(count: int) -> float:
+    """Make many steps, then wait for a message. Return when the step behind it began."""
+    for number in range(count):
+        add_one(number)
+    receive(timeout=None)
+    return note_moment()
+
+
+@step
+def write_batches(seconds: float, batch: int, pause: float) -> float:
+    """Write moments into a stream, so many at a time. Return how many a second were written."""
+    began_at, written = time.monotonic(), 0
+    while time.monotonic() < began_at + seconds:
+        write_stream("moments", *[time.clock_gettime(time.CLOCK_MONOTONIC)] * batch)
+        written += batch
+        time.sleep(max(0.0, began_at + written / batch * pause - time.monotonic()))
+    return written / (time.monotonic() - began_at)
+
+
+@workflow
+def publishes(seconds: float, batch: int, pause: float) -> float:
+    return write_batches(seconds, batch, pause)
