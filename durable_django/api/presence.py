@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.db import DatabaseError, InterfaceError, connections
@@ -16,7 +17,7 @@ from django.db import DatabaseError, InterfaceError, connections
 from durable_django import signals
 from durable_django.base import clock
 from durable_django.conf import durable_settings
-from durable_django.engine import leasing
+from durable_django.engine import leasing, stopping
 from durable_django.engine.ownership import Ownership
 from durable_django.engine.strays import Strays
 
@@ -39,11 +40,12 @@ class Presence:
         return self.pid == os.getpid() and not self.owner.has_passed()
 
     def _beat(self) -> None:
-        pulse = threading.Event()
         try:
-            while not self._is_idle() and not pulse.wait(durable_settings.HEARTBEAT_SECONDS):
-                self._beat_once()
+            while not self._is_idle():
+                self._watch_until_beat()
+                self._try("send a heartbeat", self._beat_once)
                 if self.owner.has_passed():
+                    stopping.interrupt_lost(self.owner)
                     return
             leasing.end(self.owner, self.alias)
         except (DatabaseError, InterfaceError) as error:
@@ -51,12 +53,25 @@ class Presence:
         finally:
             connections.close_all()
 
+    def _watch_until_beat(self) -> None:
+        """Interrupt async workflows that were cancelled or paused, until the next heartbeat is due."""
+        beat_at = clock.elapsed_seconds() + durable_settings.HEARTBEAT_SECONDS
+        while (left := beat_at - clock.elapsed_seconds()) > 0:
+            time.sleep(min(left, durable_settings.POLL_SECONDS))
+            self._try("look for workflows that were stopped", self._interrupt_stopped)
+
+    def _interrupt_stopped(self) -> None:
+        stopping.interrupt_stopped(self.owner, self.alias)
+
     def _beat_once(self) -> None:
+        leasing.beat(self.owner, self.alias)
+        self.strays.put_back_when_due(self.owner)
+
+    def _try(self, what: str, act: Callable[[], object]) -> None:
         try:
-            leasing.beat(self.owner, self.alias)
-            self.strays.put_back_when_due(self.owner)
+            act()
         except (DatabaseError, InterfaceError) as error:
-            signals.database_away.send_robust(sender=None, what="send a heartbeat", error=error, delay_seconds=0)
+            signals.database_away.send_robust(sender=None, what=what, error=error, delay_seconds=0)
             connections[self.alias].close()
 
     def _is_idle(self) -> bool:

@@ -1,14 +1,18 @@
 """A plain call whose lease is lost while it runs: it claims nothing under it any more, and returns the result."""
 
+import asyncio
+import time
 from unittest import mock
 
+from asgiref.sync import async_to_sync, sync_to_async
 from django.test import TransactionTestCase
 
 from durable_django.engine import context
 from durable_django.models import Step, Worker, Workflow
 from durable_django.models.workflow_queryset import WorkflowQuerySet
 from durable_django.testing import run_until_idle
-from tests.behaviour.support import acting, elsewhere, eventually, labels, presence_ends
+from tests.behaviour.support import LIMIT_SECONDS, acting, elsewhere, eventually, labels, presence_ends
+from tests.sample.looping import acts_in_async
 from tests.sample.promises import acts, acts_itself
 
 CLAIM_ONE = WorkflowQuerySet.claim_one
@@ -62,6 +66,24 @@ class ACallThatHasLostItsLease(TransactionTestCase):
         self.assertEqual(["before", "after"], labels())
         self.assertNotEqual(lost, present)
         self.assertEqual([present], list(Worker.objects.alive().values_list("pk", flat=True)))
+
+    def test_is_interrupted_if_it_is_async(self):
+        """It does not wait for what nobody may record any more."""
+        calls = []
+
+        async def body():
+            calls.append(context.current_run().owner.worker_id)
+            if len(calls) == 1:
+                await sync_to_async(Worker.objects.expire)()
+                await asyncio.sleep(LIMIT_SECONDS)
+            return f"call {len(calls)}"
+
+        began = time.monotonic()
+        with acting(body):
+            value = async_to_sync(acts_in_async)()
+
+        self.assertEqual(("call 2", 2), (value, len(set(calls))))
+        self.assertLess(time.monotonic() - began, LIMIT_SECONDS / 2)
 
     def test_may_lose_that_too(self):
         """As often as it happens, it begins anew."""
