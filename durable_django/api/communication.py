@@ -8,18 +8,16 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import markcoroutinefunction
 
 from durable_django.api.durations import seconds_of
 from durable_django.api.handles import require_may_wait
 from durable_django.api.patience import Patience, patiently, pauses
 from durable_django.api.twins import patient_twin, twin
 from durable_django.base import ids, payloads
-from durable_django.engine import context, eventing, messaging, streaming
+from durable_django.engine import context, eventing, messaging, stepping, streaming
 from durable_django.engine.messaging import Letter
-from durable_django.exceptions import EventTimeout, OutsideWorkflow, ReceiveTimeout, WorkflowNotFound
-from durable_django.models.event import Event
-from durable_django.models.workflow import Workflow
+from durable_django.exceptions import EventTimeout, OutsideWorkflow, ReceiveTimeout
 
 _LONGEST_KEY = 255
 
@@ -60,6 +58,7 @@ def send(workflow_id: str, value: Any, topic: str = "", idempotency_key: str | N
     send_many([Message(workflow_id, value, topic, idempotency_key)])
 
 
+@markcoroutinefunction
 def asend(
     workflow_id: str, value: Any, topic: str = "", idempotency_key: str | None = None
 ) -> Coroutine[Any, Any, None]:
@@ -74,6 +73,7 @@ def send_many(messages: Iterable[Message]) -> None:
         messaging.send(letters)
 
 
+@markcoroutinefunction
 def asend_many(messages: Iterable[Message]) -> Coroutine[Any, Any, None]:
     """See send_many()."""
     return twin("asend_many()", partial(send_many, messages))
@@ -107,6 +107,7 @@ def receive(topic: str = "", timeout: float | timedelta | None = 60, default: An
         return default
 
 
+@markcoroutinefunction
 def areceive(
     topic: str = "", timeout: float | timedelta | None = 60, default: Any = MISSING
 ) -> Coroutine[Any, Any, Any]:
@@ -124,6 +125,7 @@ def set_event(key: str, value: Any) -> None:
     eventing.set_event(key_of(key, "key"), payloads.encode(value, path=f"event {key!r}"))
 
 
+@markcoroutinefunction
 def aset_event(key: str, value: Any) -> Coroutine[Any, Any, None]:
     """See set_event()."""
     return twin("aset_event()", partial(set_event, key, value))
@@ -150,6 +152,7 @@ def get_event(workflow_id: str, key: str, timeout: float | timedelta | None = 60
         return default
 
 
+@markcoroutinefunction
 def aget_event(
     workflow_id: str, key: str, timeout: float | timedelta | None = 60, default: Any = MISSING
 ) -> Coroutine[Any, Any, Any]:
@@ -177,21 +180,17 @@ def _event(workflow_id: str, key: str, timeout: float | None, default: Any) -> P
 
 def get_events(workflow_id: str) -> dict[str, Any]:
     """
-    Return every event of a workflow by key, without waiting.
+    Return every event of a workflow by key, without waiting; in a workflow what was read never changes on replay.
 
     Raises WorkflowNotFound if there is no such workflow.
     """
-    alias = context.alias_of_workflows()
-    rows = Event.objects.using(alias).filter(workflow_id=ids.validate_id(workflow_id)).order_by("key")
-    events = {key: payloads.decode(value) for key, value in rows.values_list("key", "value")}
-    if not events and not Workflow.objects.using(alias).filter(pk=workflow_id).exists():
-        raise WorkflowNotFound(workflow_id=workflow_id)
-    return events
+    return stepping.perform(eventing.GET_ALL, (ids.validate_id(workflow_id),), {})  # type: ignore[no-any-return]
 
 
-async def aget_events(workflow_id: str) -> dict[str, Any]:
+@markcoroutinefunction
+def aget_events(workflow_id: str) -> Coroutine[Any, Any, dict[str, Any]]:
     """See get_events()."""
-    return await sync_to_async(get_events)(workflow_id)
+    return stepping.aperform(eventing.GET_ALL, (ids.validate_id(workflow_id),), {})
 
 
 def write_stream(key: str, *values: Any) -> None:
@@ -211,11 +210,13 @@ def close_stream(key: str) -> None:
     streaming.write(key_of(key, "key"), streaming.CLOSING)
 
 
+@markcoroutinefunction
 def awrite_stream(key: str, *values: Any) -> Coroutine[Any, Any, None]:
     """See write_stream()."""
     return twin("awrite_stream()", partial(write_stream, key, *values))
 
 
+@markcoroutinefunction
 def aclose_stream(key: str) -> Coroutine[Any, Any, None]:
     """See close_stream()."""
     return twin("aclose_stream()", partial(close_stream, key))

@@ -7,17 +7,20 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import markcoroutinefunction
 from django.db import connections
 from django.db.models import Count
 
 from durable_django.api.durations import seconds_of
 from durable_django.api.patience import Patience, patiently, pauses
-from durable_django.api.twins import is_in_testcase, patient_twin
+from durable_django.api.twins import is_in_testcase, patient_twin, twin
 from durable_django.base import payloads
 from durable_django.engine import children, context
+from durable_django.engine.branches import Branch
+from durable_django.engine.context import Run
 from durable_django.exceptions import (
     InsideTransaction,
+    OutsideWorkflow,
     ResultTimeout,
     WorkflowNotFound,
 )
@@ -33,6 +36,8 @@ class WorkflowHandle(Generic[R]):
     def __init__(self, workflow_id: str) -> None:
         self.id = workflow_id
         self._row: Workflow | None = None
+        # What the code of a workflow has seen, and on which branch: another one, or another attempt, looks anew.
+        self._seen: tuple[Branch, str] | None = None
 
     def __repr__(self) -> str:
         return f"<WorkflowHandle {self.id}>"
@@ -42,29 +47,46 @@ class WorkflowHandle(Generic[R]):
         """
         The row as of the last refresh().
 
-        Raises WorkflowNotFound if there is none.
+        Raises WorkflowNotFound if there is none; OutsideWorkflow in a workflow itself, since a replay would see another
+        one: ask for the status, or read the row in a step.
         """
+        if _run_of_own_code() is not None:
+            advice = "A replay would see another one. Ask for its .status, which is recorded, or read it in a step."
+            raise OutsideWorkflow(
+                operation=f"The row of workflow {self.id!r}", where="outside of workflows, or in a step", advice=advice
+            )
         return self._row if self._row is not None else self.refresh().workflow
 
     @property
     def status(self) -> str:
         """The status as of the last refresh()."""
-        return self.workflow.status
+        run = _run_of_own_code()
+        if run is None:
+            return self.workflow.status
+        if self._seen is None or self._seen[0] is not run.branch:
+            self.refresh()
+        return self._seen[1] if self._seen is not None else ""
 
     def refresh(self) -> WorkflowHandle[R]:
         """
         Read the row again. Return the handle itself.
 
-        Raises WorkflowNotFound if there is none.
+        In a workflow the status is recorded, so that every replay sees the same. Raises WorkflowNotFound if there is
+        no row.
         """
+        run = _run_of_own_code()
+        if run is not None:
+            self._seen = (run.branch, children.status_of(self.id))
+            return self
         self._row = Workflow.objects.using(context.alias_of_workflows()).filter(pk=self.id).first()
         if self._row is None:
             raise WorkflowNotFound(workflow_id=self.id)
         return self
 
-    async def arefresh(self) -> WorkflowHandle[R]:
+    @markcoroutinefunction
+    def arefresh(self) -> Coroutine[Any, Any, WorkflowHandle[R]]:
         """See refresh()."""
-        return await sync_to_async(self.refresh)()
+        return twin("arefresh()", self.refresh)
 
     def result(self, timeout: float | timedelta | None = None) -> R:
         """
@@ -81,6 +103,7 @@ class WorkflowHandle(Generic[R]):
             return children.result(self.id, seconds)  # type: ignore[no-any-return]
         return patiently(self._end(timeout))
 
+    @markcoroutinefunction
     def aresult(self, timeout: float | timedelta | None = None) -> Coroutine[Any, Any, R]:
         """See result()."""
         return patient_twin("aresult()", partial(self.result, timeout), partial(self._end, timeout))
@@ -91,6 +114,11 @@ class WorkflowHandle(Generic[R]):
             require_may_wait(f"result() of workflow {self.id!r}")
             yield _next(waiting, self, timeout)
         return outcome_of(self.workflow)  # type: ignore[no-any-return]
+
+
+def _run_of_own_code() -> Run | None:
+    """Return the run if this is the code of a workflow itself, not of a step: what it sees must be recorded."""
+    return context.current_run() if context.current_step() is None else None
 
 
 def require_may_wait(operation: str) -> None:
@@ -152,6 +180,7 @@ def wait_all(handles: Sequence[WorkflowHandle[R]], timeout: float | timedelta | 
         _wait_for(handles, timeout, is_for_all=True)
 
 
+@markcoroutinefunction
 def await_first(
     handles: Sequence[WorkflowHandle[R]], timeout: float | timedelta | None = None
 ) -> Coroutine[Any, Any, WorkflowHandle[R]]:
@@ -160,6 +189,7 @@ def await_first(
     return patient_twin("await_first()", call, partial(_ends, handles, timeout, is_for_all=False))
 
 
+@markcoroutinefunction
 def await_all(
     handles: Sequence[WorkflowHandle[R]], timeout: float | timedelta | None = None
 ) -> Coroutine[Any, Any, None]:
@@ -224,6 +254,7 @@ def get_handle(workflow_id: str) -> WorkflowHandle[Any]:
     return WorkflowHandle[Any](workflow_id).refresh()
 
 
-async def aget_handle(workflow_id: str) -> WorkflowHandle[Any]:
+@markcoroutinefunction
+def aget_handle(workflow_id: str) -> Coroutine[Any, Any, WorkflowHandle[Any]]:
     """See get_handle()."""
-    return await sync_to_async(get_handle)(workflow_id)
+    return twin("aget_handle()", partial(get_handle, workflow_id))

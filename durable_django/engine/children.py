@@ -266,3 +266,19 @@ def _error_of(workflow_id: str, text: str) -> str:
 
 def _too_late(workflow_id: str, timeout: Any) -> Answer:
     return Answer(error=payloads.encode_error(ResultTimeout(workflow_id=workflow_id, timeout=timeout, status="live")))
+
+
+def _status_of(workflow_id: str) -> str:
+    rows = Workflow.objects.using(context.alias_of_workflows()).filter(pk=workflow_id)
+    status = rows.values_list("status", flat=True).first()
+    if status is None:
+        raise WorkflowNotFound(workflow_id=workflow_id)
+    return str(status)
+
+
+_REFRESH = StepSpec(name="refresh", func=_status_of, kind="refresh")
+
+
+def status_of(workflow_id: str) -> str:
+    """Return the status of a workflow, recorded: every replay sees the same. Raises WorkflowNotFound."""
+    return str(stepping.perform(_REFRESH, (workflow_id,), {}))

@@ -9,7 +9,7 @@ from durable_django.base import payloads
 from durable_django.engine import context, stepping, waits
 from durable_django.engine.calls import StepSpec
 from durable_django.engine.waits import Answer, Wait
-from durable_django.exceptions import EventTimeout
+from durable_django.exceptions import EventTimeout, WorkflowNotFound
 from durable_django.models import awaited
 from durable_django.models.event import Event, EventChange
 from durable_django.models.status import Status
@@ -115,3 +115,17 @@ def get_event(workflow_id: str, key: str, timeout: float | None) -> Any:
         awaited=awaited.for_event(workflow_id, key),
     )
     return waits.perform(wait)
+
+
+def get_events(workflow_id: str) -> dict[str, Any]:
+    """Return the values of all events of a workflow, by key. Raises WorkflowNotFound."""
+    alias = context.alias_of_workflows()
+    rows = Event.objects.using(alias).filter(workflow_id=workflow_id).order_by("key")
+    events = {key: payloads.decode(value) for key, value in rows.values_list("key", "value")}
+    if not events and not Workflow.objects.using(alias).filter(pk=workflow_id).exists():
+        raise WorkflowNotFound(workflow_id=workflow_id)
+    return events
+
+
+#: In a workflow the look is recorded: it is what every replay sees.
+GET_ALL = StepSpec(name="get_events", func=get_events, kind="get_events")
