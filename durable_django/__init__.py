@@ -55,7 +55,7 @@ if TYPE_CHECKING:
         wait_first,
     )
     from durable_django.api.queues import Queue
-    from durable_django.api.steps import StepDefinition, run_step, step
+    from durable_django.api.steps import StepDefinition, arun_step, run_step, step
     from durable_django.api.streams import aread_stream, read_stream
     from durable_django.api.workflows import Arguments, WorkflowDefinition, astart, definition_of, start, workflow
     from durable_django.base.payloads import register_codec
@@ -143,6 +143,7 @@ _ROOMS = {
     "arandom": "api.flow",
     "aread_stream": "api.streams",
     "areceive": "api.communication",
+    "arun_step": "api.steps",
     "asend": "api.communication",
     "asend_many": "api.communication",
     "aset_event": "api.communication",
@@ -229,6 +230,7 @@ __all__ = [
     "arandom",
     "aread_stream",
     "areceive",
+    "arun_step",
     "asend",
     "asend_many",
     "aset_event",

@@ -38,6 +38,7 @@ class StepDefinition(Generic[P, R]):
         """Answer from the checkpoint, or call the function and record its outcome."""
         return stepping.perform(self.spec, args, kwargs)  # type: ignore[no-any-return]
 
+    @markcoroutinefunction
     def acall(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, Any]:
         """Call it from async code, whether it is async or not; one that is not runs in a thread."""
         return stepping.aperform(self.spec, args, kwargs)
@@ -105,9 +106,34 @@ def run_step(
     **kwargs: Any,
 ) -> R:
     """Call anything as a step, in line; options as for @step: `run_step(requests.get, url, name="fetch")`."""
+    return stepping.perform(_inline(func, name, atomic, retry, timeout), args, kwargs)  # type: ignore[no-any-return]
+
+
+@markcoroutinefunction
+def arun_step(
+    func: Callable[..., Any],
+    *args: Any,
+    name: str | None = None,
+    atomic: bool = False,
+    retry: Retry | None = None,
+    timeout: float | timedelta | None = None,
+    **kwargs: Any,
+) -> Coroutine[Any, Any, Any]:
+    """Call anything as a step from async code, whether it is async or not: see run_step(). Its place is taken now."""
+    return stepping.aperform(_inline(func, name, atomic, retry, timeout), args, kwargs)
+
+
+def _inline(
+    func: Callable[..., Any],
+    name: str | None,
+    atomic: bool,  # noqa: FBT001 - private, named as in the decorator
+    retry: Retry | None,
+    timeout: float | timedelta | None,
+) -> StepSpec:
     default = getattr(func, "__qualname__", type(func).__qualname__)
     spec = _spec(func, default if name is None else name, atomic, retry, timeout)
-    return stepping.perform(spec, args, kwargs)  # type: ignore[no-any-return]
+    spec.is_inline = True
+    return spec
 
 
 def _spec(

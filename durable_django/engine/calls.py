@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, iscoroutinefunction
 
 from durable_django.base import clock
 from durable_django.base.interrupts import Interrupt, LeaseLost, Stopped
@@ -23,7 +22,11 @@ from durable_django.exceptions import StepAborted, StepTimeout
 
 @dataclass(eq=False, kw_only=True)
 class StepSpec:
-    """One step as declared."""
+    """
+    One step as declared.
+
+    is_inline  it was called by run_step(), and has no acall() of its own
+    """
 
     name: str
     func: Callable[..., Any]
@@ -31,11 +34,12 @@ class StepSpec:
     retry: Retry | None = None
     timeout_seconds: float | None = None
     kind: str = "step"
+    is_inline: bool = False
 
     @property
     def is_async(self) -> bool:
         """Whether the function is to be awaited."""
-        return inspect.iscoroutinefunction(self.func)
+        return iscoroutinefunction(self.func)
 
 
 @dataclass(eq=False)

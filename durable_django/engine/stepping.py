@@ -61,6 +61,8 @@ async def _in_sync_run(value: Any) -> Any:
 
 def _twin_of(spec: StepSpec) -> tuple[str, str]:
     """Return what was called, and what is to be written in async code."""
+    if spec.is_inline:
+        return f"Step {spec.name!r}", "await arun_step(...)"
     if spec.kind == "step":
         return f"Step {spec.name!r}", f"await {spec.name}.acall(...)"
     if spec.kind.startswith("start"):

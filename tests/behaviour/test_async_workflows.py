@@ -3,7 +3,7 @@
 import asyncio
 from datetime import timedelta
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 from django.db import connection, transaction
 from django.test import TestCase, TransactionTestCase
 
@@ -24,7 +24,7 @@ from tests.sample import looping
 from tests.sample.branching import mark, mark_atomically
 from tests.sample.looping import acts_in_async, acts_in_async_step, amark, amark_atomically
 from tests.sample.models import Mark, Unique
-from tests.sample.promises import acts_itself
+from tests.sample.promises import acts, acts_itself
 
 
 class AnAsyncWorkflow(TestCase):
@@ -161,6 +161,42 @@ class AnAsyncStep(TestCase):
         handle = waiting(looping.mixes_steps_in_sync, "a")
 
         self.assertEqual(["a-1", "a-2", "a-3"], handle.result())
+
+    def test_may_be_called_in_line(self):
+        """arun_step(): what is async and what is not, plain and atomic; the place is taken at the call."""
+
+        async def greet(name):
+            return f"hello {name}"
+
+        async def body():
+            late = durable.arun_step(str.upper, "a", name="shout")
+            early = durable.arun_step(greet, "b")
+            label = await durable.arun_step(Mark.objects.create, label="row", name="row", atomic=True)
+            return [await early, await late, label.label]
+
+        with acting(body), crash_after(looping.amark, times=2):
+            handle = waiting(looping.acts_in_async)
+            run_until_idle()
+            run_until_idle()
+
+        self.assertEqual(["hello b", "A", "row"], handle.result())
+        names = [name.rpartition(".")[2] for name in steps(handle)]
+        self.assertEqual(["amark", "shout", "greet", "row", "amark"], names)
+        self.assertEqual(1, Mark.objects.filter(label="row").count())
+
+    def test_in_line_elsewhere_is_an_ordinary_call(self):
+        """Outside of workflows, in another step, and in a workflow that is not async."""
+
+        async def call():
+            return await durable.arun_step(str.upper, "a")
+
+        with acting(call):
+            in_step = waiting(acts_in_async_step)
+        with acting(lambda: async_to_sync(call)()):
+            in_sync_step = waiting(acts)
+
+        self.assertEqual(["A"] * 3, [async_to_sync(call)(), in_step.result(), in_sync_step.result()])
+        self.assertEqual(["amark", "aact", "amark"], steps(in_step))
 
     def test_asks_the_database_as_django_does(self):
         """The async ORM and sync_to_async(), on one connection, so that a transaction holds together."""

@@ -232,6 +232,17 @@ class ABlockingVerbInAnAsyncWorkflow(TestCase):
             with self.subTest(verb=verb), self.assertRaisesMessage(OutsideWorkflow, f"Write: await a{verb}(...)."):
                 handle.result()
 
+    def test_is_told_the_twin_of_run_step(self):
+        """What is called in line has no acall() of its own."""
+        with acting(lambda: run_step(str.upper, "a", name="shout")):
+            handle = talking.acts_async.start()
+            run_until_idle()
+
+        with self.assertRaisesMessage(OutsideWorkflow, "Step 'shout' can only be used outside of async code"):
+            handle.result()
+        with self.assertRaisesMessage(OutsideWorkflow, "Write: await arun_step(...)."):
+            handle.result()
+
 
 class AWorkflowInAStep(TestCase):
     def test_is_not_waited_for(self):
