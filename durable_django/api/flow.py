@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from asgiref.sync import markcoroutinefunction
+
 from durable_django.api.durations import moment_of, seconds_of
 from durable_django.base import clock
 from durable_django.engine import context, gathering, sleeping, stepping
@@ -28,6 +30,7 @@ def sleep(duration: float | timedelta) -> None:
     sleeping.sleep(seconds_of(duration, "duration"))
 
 
+@markcoroutinefunction
 def asleep(duration: float | timedelta) -> Coroutine[Any, Any, None]:
     """See sleep()."""
     return sleeping.asleep(seconds_of(duration, "duration"))
@@ -42,6 +45,7 @@ def sleep_until(moment: datetime) -> None:
     sleeping.sleep(moment_of(moment, "moment"))
 
 
+@markcoroutinefunction
 def asleep_until(moment: datetime) -> Coroutine[Any, Any, None]:
     """See sleep_until()."""
     return sleeping.asleep(moment_of(moment, "moment"))
@@ -63,6 +67,7 @@ def gather(*calls: Callable[[], Any], return_exceptions: bool = False) -> list[A
     return _results(gathering.gather(calls), return_exceptions=return_exceptions)
 
 
+@markcoroutinefunction
 def agather(*calls: Callable[[], Any], return_exceptions: bool = False) -> Coroutine[Any, Any, list[Any]]:
     """Run several branches of an async workflow at the same time, async or not: see gather()."""
     _require_callables(calls)
@@ -114,16 +119,19 @@ def random() -> float:
     return _value(_RANDOM)  # type: ignore[no-any-return]
 
 
+@markcoroutinefunction
 def anow() -> Coroutine[Any, Any, datetime]:
     """See now()."""
     return _avalue(_NOW)
 
 
+@markcoroutinefunction
 def auuid4() -> Coroutine[Any, Any, uuid.UUID]:
     """See uuid4()."""
     return _avalue(_UUID4)
 
 
+@markcoroutinefunction
 def arandom() -> Coroutine[Any, Any, float]:
     """See random()."""
     return _avalue(_RANDOM)

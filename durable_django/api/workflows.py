@@ -77,6 +77,7 @@ class WorkflowDefinition(Generic[P, R]):
         """
         return WorkflowHandle(children.start(self.registered, args, kwargs, self.options))
 
+    @markcoroutinefunction
     def astart(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, WorkflowHandle[R]]:
         """See start()."""
         return twin("astart()", partial(self.start, *args, **kwargs))
@@ -99,6 +100,7 @@ class WorkflowDefinition(Generic[P, R]):
         items = [_args_and_kwargs(item) for item in calls]
         return [WorkflowHandle(new_id) for new_id in children.start_many(self.registered, items, self.options)]
 
+    @markcoroutinefunction
     def astart_many(
         self, calls: Iterable[tuple[Any, ...] | list[Any] | Arguments]
     ) -> Coroutine[Any, Any, list[WorkflowHandle[R]]]:
@@ -135,6 +137,7 @@ class WorkflowDefinition(Generic[P, R]):
             )
         return self.start(*args, **kwargs).result()
 
+    @markcoroutinefunction
     def acall(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         """Run it from async code, whether it is async or not: see __call__()."""
         if context.current_run() is not None:
@@ -290,6 +293,7 @@ def start(name: str, /, *args: Any, **kwargs: Any) -> WorkflowHandle[Any]:
     return definition_of(name).start(*args, **kwargs)
 
 
+@markcoroutinefunction
 def astart(name: str, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, WorkflowHandle[Any]]:
     """See start()."""
     return twin("astart()", partial(start, name, *args, **kwargs))

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
 from django.db import connections
@@ -33,6 +34,7 @@ from tests.sample.branching import (
     waiting_child,
 )
 from tests.sample.looping import acts_in_async, amark, nap_in_step
+from tests.sample.models import Mark
 from tests.sample.promises import acts, acts_itself
 
 
@@ -72,6 +74,29 @@ class AnAsyncView(TestCase):
     async def test_calls(self):
         """Workflows of both kinds, run here and now."""
         self.assertEqual({"async": 8, "sync": 8}, await self.get("/call"))
+
+    def test_finds_each_twin_to_be_async(self):
+        """So that async_to_sync(), and others that ask, know what to await."""
+        twins = [name for name in durable.__all__ if name[:1] == "a" and name[1:] in durable.__all__]
+        methods = {
+            durable.WorkflowDefinition: ("astart", "astart_many", "acall"),
+            durable.WorkflowHandle: ("arefresh", "aresult"),
+            durable.StepDefinition: ("acall",),
+        }
+        functions = [getattr(durable, name) for name in twins if name != "aread_stream"]
+        functions += [getattr(kind, name) for kind, names in methods.items() for name in names]
+
+        self.assertGreater(len(twins), 15)
+        self.assertEqual([], [each.__qualname__ for each in functions if not iscoroutinefunction(each)])
+
+    def test_may_leave_the_twins_to_async_to_sync(self):
+        """Which warns of functions that are not async."""
+        handle = waiting_child.start()
+
+        async_to_sync(durable.asend)(handle.id, "sent")
+        async_to_sync(handle.arefresh)()
+
+        self.assertEqual(1, Message.objects.count())
 
     async def test_waits_for_what_has_ended(self):
         """And reads its events."""
@@ -184,6 +209,32 @@ class APlainCall(TransactionTestCase):
         found = Workflow.objects.claim_descendant(parent.id, "w", names=["sample.child"])
 
         self.assertEqual(([], "queued"), (found, row(other).status))
+
+    def test_of_an_async_workflow_that_is_cancelled_is_interrupted(self):
+        """In the middle of a step, and of a wait beside the engine: nobody waits for its end."""
+
+        async def nap():
+            try:
+                await asyncio.sleep(LIMIT_SECONDS)
+            finally:
+                await Mark.objects.acreate(label="interrupted")
+
+        def cancel():
+            eventually(lambda: "before" in labels(), "the workflow has begun")
+            Workflow.objects.filter(name=workflow.name).cancel("enough")
+
+        for workflow in (looping.acts_in_async_step, acts_in_async):
+            Workflow.objects.all().delete()
+            Mark.objects.all().delete()
+            thread = threading.Thread(target=elsewhere, args=[cancel])
+            thread.start()
+            began = time.monotonic()
+            with self.subTest(workflow=workflow), acting(nap), self.assertRaises(durable.WorkflowCancelled):
+                async_to_sync(workflow)()
+            thread.join(LIMIT_SECONDS)
+
+            self.assertLess(time.monotonic() - began, LIMIT_SECONDS / 2)
+            self.assertEqual(["before", "interrupted"], labels())
 
     async def test_of_an_async_workflow_runs_in_the_callers_loop(self):
         """Beside whatever else goes on there."""
