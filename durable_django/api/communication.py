@@ -17,7 +17,7 @@ from durable_django.api.twins import patient_twin, twin
 from durable_django.base import ids, payloads
 from durable_django.engine import context, eventing, messaging, stepping, streaming
 from durable_django.engine.messaging import Letter
-from durable_django.exceptions import EventTimeout, OutsideWorkflow, ReceiveTimeout
+from durable_django.exceptions import EventTimeout, OutsideWorkflow, ReceiveTimeout, WorkflowNotFound
 
 _LONGEST_KEY = 255
 
@@ -139,7 +139,8 @@ def get_event(workflow_id: str, key: str, timeout: float | timedelta | None = 60
     default  returned instead of raising when it is not set in time
 
     In a workflow the wait suspends, and the value that was read never changes on replay. Raises EventTimeout, at once
-    if the workflow has ended without the event; InsideTransaction if it would have to wait inside atomic().
+    if the workflow has ended without the event; WorkflowNotFound if its row is deleted meanwhile; InsideTransaction if
+    it would have to wait inside atomic().
     """
     workflow_id, key, seconds = ids.validate_id(workflow_id), key_of(key, "key"), _timeout_of(timeout)
     try:
@@ -163,11 +164,14 @@ def aget_event(
 
 
 def _event(workflow_id: str, key: str, timeout: float | None, default: Any) -> Patience[Any]:
-    alias, waiting = context.alias_of_workflows(), pauses(timeout)
+    alias, waiting, was_there = context.alias_of_workflows(), pauses(timeout), False
     while True:
         found = eventing.find(alias, workflow_id, key)
         if found.value is not None:
             return payloads.decode(found.value)
+        if was_there and not found.exists:
+            raise WorkflowNotFound(workflow_id=workflow_id)
+        was_there = found.exists
         pause = None if found.has_ended else next(waiting, None)
         if pause is None:
             break

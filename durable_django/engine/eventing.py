@@ -18,6 +18,8 @@ from durable_django.models.workflow import Workflow
 
 #: How often to look for what nobody wakes a waiter for: a workflow that does not exist yet.
 _POLL_SECONDS = 1.0
+#: What a wait notes once it has seen the workflow: if that is gone later, it was deleted.
+_SEEN = payloads.encode(True)
 
 
 def set_event(key: str, value: str) -> None:
@@ -62,6 +64,9 @@ class EventWait(Wait):
         self.poll_seconds = None if found.exists else _POLL_SECONDS
         if found.value is not None:
             return Answer(output=found.value)
+        if self.noted is not None and not found.exists:
+            return Answer(error=payloads.encode_error(WorkflowNotFound(workflow_id=self.workflow_id)))
+        self.noted = _SEEN if found.exists else None
         return self._missing(has_ended=True) if found.has_ended else None
 
     def at_end(self) -> Answer:

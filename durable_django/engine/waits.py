@@ -57,6 +57,7 @@ class Wait(ABC):
 
     until         seconds from its first look, or the moment, at which it ends anyway; None: never
     is_begun      its row without an outcome exists, and holds that moment
+    noted         what its looks have noted for later ones, as a stored text, which that row keeps
     awaited       what the row of the workflow says that it waits for
     poll_seconds  how often to look for what nobody would wake the workflow for; None: somebody always does
     wakes_several who brings the answer also finds a workflow that waits for several things; else it looks every second
@@ -76,6 +77,7 @@ class Wait(ABC):
     others: Sequence[str] = ()
     consumes: bool = True
     is_begun: bool = field(default=False, init=False)
+    noted: str | None = field(default=None, init=False)
     is_last: bool = field(default=False, init=False)
 
     def prepare(self) -> None:  # noqa: B027 - few need it
@@ -138,6 +140,7 @@ def perform(wait: Wait) -> Any:
     try:
         if recorded is None or not recorded.is_finished:
             wait.is_begun, wait.is_last = recorded is not None, run.branch.is_child
+            wait.noted = recorded.output if recorded is not None else None
             recorded = run.guard(_answer_of, wait)
         return checkpoints.answer(recorded, run)
     except Exception as error:
@@ -187,7 +190,7 @@ def _answer_of(wait: Wait) -> Recorded:
         return checkpoints.adopt_when_answered(wait.entry(Answer()))
     if entry is None:
         wait.is_begun = True
-        run.history[wait.place] = Recorded(wait.name, wait.kind, None, None, 0, is_finished=False)
+        run.history[wait.place] = Recorded(wait.name, wait.kind, wait.noted, None, 0, is_finished=False)
         raise Suspended if run.is_alone else Parked((wait,))
     checkpoints.send_recorded(entry)
     return _recorded(entry)
@@ -219,6 +222,8 @@ def _settle(wait: Wait) -> Entry | None:
         _write(entry)
         wait.take()
         return entry
+    if wait.is_begun:
+        _keep_note(wait)
     if wait.run.is_alone:
         _watch([wait])
         wait.run.workflow.suspend(wait.awaited, wait.poll_seconds)
@@ -237,9 +242,20 @@ def _begin(wait: Wait) -> None:
     """Insert the row of a call that waits."""
     until = wait.until if wait.until is None or isinstance(wait.until, datetime) else Later(wait.until)
     try:
-        Step.objects.using(wait.run.alias).begin_waiting(wait.entry(Answer()).values(), until)
+        Step.objects.using(wait.run.alias).begin_waiting(wait.entry(Answer(wait.noted)).values(), until)
     except IntegrityError as error:
         raise Taken from error
+
+
+def _keep_note(wait: Wait) -> None:
+    """Keep what the looks have noted; one that waits on a branch without a limit may have no row yet."""
+    recorded = wait.run.history.get(wait.place)
+    if wait.noted == (recorded.output if recorded is not None else None):
+        return
+    if recorded is None:
+        _begin(wait)
+    else:
+        Step.objects.using(wait.run.alias).note_waiting(wait.entry(Answer(wait.noted)).values())
 
 
 def _suspend_unless_ready(run: Run, waits: Sequence[Wait]) -> list[Wait]:
@@ -247,6 +263,8 @@ def _suspend_unless_ready(run: Run, waits: Sequence[Wait]) -> list[Wait]:
     _lock(run, leading)
     if ready := _ready(waits, leading):
         return ready
+    for wait in leading:
+        _keep_note(wait)
     _watch(leading)
     texts = {wait.awaited for wait in leading}
     is_for_one = len(texts) == 1

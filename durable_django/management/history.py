@@ -110,7 +110,7 @@ def read(row: Workflow, most_steps: int) -> History:
     count = rows.count()
     # From the end of durable_step_key, then turned round.
     last = _bounded(rows, output=MOST_OF_STEP, error=MOST_OF_ERROR).order_by("-branch", "-position")
-    steps = [StepHistory(step, _stored(step, "output"), _stored(step, "error")) for step in _first(last, most_steps)]
+    steps = [StepHistory(step, _output(step), _stored(step, "error")) for step in _first(last, most_steps)]
     now: datetime = vars(row)["now"]
     return History(
         workflow=row,
@@ -154,6 +154,11 @@ def _bounded(rows: Any, **limits: int) -> Any:
 
 def _stored(row: Workflow | Step, column: str) -> Stored:
     return Stored(vars(row)[f"{column}_head"], vars(row)[f"{column}_length"])
+
+
+def _output(step: Step) -> Stored:
+    """Return what came of it; what a call that waits has noted for itself is nothing for people."""
+    return Stored(None, None) if step.finished_at is None else _stored(step, "output")
 
 
 def _situation(row: Workflow, now: datetime, alias: str) -> str:

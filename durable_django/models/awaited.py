@@ -6,6 +6,8 @@ from __future__ import annotations
 FOR_SEVERAL = "*"
 FOR_TIME = "time"
 FOR_RETRY = "retry"
+#: What texts that name a workflow begin with, and what comes right behind all of those.
+OF_WORKFLOWS = (("child:", "child;"), ("event:", "event;"))
 
 
 def for_message(topic: str) -> str:
@@ -26,3 +28,12 @@ def behind_events(workflow_id: str) -> str:
 def for_end(workflow_id: str) -> str:
     """Return the text of waiting for the end of a workflow."""
     return f"child:{workflow_id}"
+
+
+def workflow_of(text: str) -> str | None:
+    """Return the workflow that a text names; None if nobody can tell where its id ends, since keys may have colons."""
+    kind, _colon, rest = text.partition(":")
+    if kind == "child":
+        return rest
+    workflow_id, _colon, key = rest.partition(":")
+    return None if ":" in key else workflow_id

@@ -85,8 +85,12 @@ class StepQuerySet(models.QuerySet["Step"]):
 
     def begin_waiting(self, values: dict[str, Any], until: models.Expression | datetime | None) -> None:
         """Insert the row of a call that waits, at the latest until a moment. Call it under the workflow's lock."""
-        key = {name: values[name] for name in ("workflow_id", "branch", "position", "name", "kind", "attempt")}
-        self.create(started_at=Now(), next_retry_at=until, **key)
+        names = ("workflow_id", "branch", "position", "name", "kind", "attempt", "output")
+        self.create(started_at=Now(), next_retry_at=until, **{name: values[name] for name in names})
+
+    def note_waiting(self, values: dict[str, Any]) -> None:
+        """Keep as its output, until it has one, what a call that waits has noted. Call it under the workflow's lock."""
+        self._at(values).update(output=values["output"])
 
     def next_moments(self, workflow_id: str, places: Collection[tuple[str, int]] = ()) -> models.QuerySet[Any, Any]:
         """
@@ -143,6 +147,8 @@ class StepQuerySet(models.QuerySet["Step"]):
 class Step(models.Model):
     """
     One step of one workflow.
+
+    output  of a call that still waits: what it has noted for its next look
 
     The workflow's foreign key carries neither a constraint nor an index of its own: the fence in the INSERT proves
     that the workflow exists, and durable_step_key begins with it.

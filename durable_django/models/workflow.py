@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from django.db import models, transaction
+from django.db import models, router, transaction
 from django.db.models import Q, Subquery
 from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext_lazy as _
@@ -172,6 +172,15 @@ class Workflow(models.Model):
     def resume(self) -> bool:
         """Continue it from its last completed step; whether it had stopped. See WorkflowQuerySet.resume()."""
         return bool(self._alone().resume())
+
+    def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:  # noqa: FBT001, FBT002 - as in Django
+        """Delete the row with all that it owns. Who waits for it gets WorkflowNotFound."""
+        alias = using or router.db_for_write(Workflow, instance=self)
+        with transaction.atomic(using=alias):
+            Workflow.objects.using(alias).filter(pk=self.pk).tell_of_deletion()
+            return super().delete(using=alias, keep_parents=keep_parents)
+
+    delete.alters_data = True  # type: ignore[attr-defined]
 
     def _alone(self) -> WorkflowQuerySet:
         return Workflow.objects.using(self._state.db).filter(pk=self.pk)

@@ -10,7 +10,7 @@ from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 
 from durable_django import signals
 from durable_django.base.clock import Later, Now, SecondsUntil
-from durable_django.models import awaited, claims, trees
+from durable_django.models import awaited, bereft, claims, trees
 from durable_django.models.claims import Wanted
 from durable_django.models.fields import Literal
 from durable_django.models.recovery import SUSPECT_RECOVERIES, Recovery, recover
@@ -195,6 +195,27 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
     def watch(self) -> None:
         """Note that somebody waits for an event or the end of these, whose rows the caller has locked."""
         self.filter(is_watched=False, finished_at__isnull=True).update(is_watched=True)
+
+    def wake_bereft(self) -> int:
+        """Wake those that wait for a workflow that is gone. Return how many. See models/bereft.py."""
+        return bereft.wake(self)
+
+    def tell_of_deletion(self) -> None:
+        """Wake those that wait for one of these, which are about to be deleted in the same transaction."""
+        live = list(self.filter(is_watched=True, finished_at__isnull=True).values_list("pk", "parent_id"))
+        if live:
+            rows = self.model._default_manager.using(self.db)
+            self.lock_in_order({each for pair in live for each in pair if each})
+            rows.wake_watchers(workflow_id for workflow_id, _parent_id in live)
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Delete them with all that they own. Who waits for one of them gets WorkflowNotFound."""
+        with transaction.atomic(using=self.db):
+            self.tell_of_deletion()
+            return super().delete()
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
 
     # -- verbs of workers -------------------------------------------------------------------------------------------
 

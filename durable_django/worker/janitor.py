@@ -1,6 +1,8 @@
-"""The janitor: recovery of orphaned workflows, deadlines, dead neighbours. Every worker runs it; none leads."""
+"""The janitor: recovery of orphaned workflows, deadlines, dead neighbours, vain waits. Every worker runs it."""
 
 from __future__ import annotations
+
+import random
 
 from durable_django import signals
 from durable_django.base import clock, hosts, registry
@@ -16,6 +18,8 @@ from durable_django.worker.looks import Look
 #: How often the list of workers on this machine is read; their processes are looked at in every turn.
 _NEIGHBOURS_SECONDS = 2.0
 _CODE_SECONDS = 5.0
+#: How often, about, each worker looks for those that wait for workflows that other hands have deleted.
+_BEREFT_SECONDS = 300.0
 #: Rows of workers that died so many leases ago are removed.
 _KEPT_LEASES = 2880
 
@@ -29,6 +33,7 @@ class Janitor:
         self._neighbours_read_at = -_NEIGHBOURS_SECONDS
         self._code_read_at = -_CODE_SECONDS
         self._strays = Strays(alias)
+        self._bereft_at = _later(_BEREFT_SECONDS)
 
     def tidy(self, found: Look, owner: Ownership) -> int:
         """Do what the look has shown to be necessary. Return how many workflows became runnable or ended."""
@@ -40,6 +45,9 @@ class Janitor:
         if clock.elapsed_seconds() - self._code_read_at >= _CODE_SECONDS:
             self._code_read_at = clock.elapsed_seconds()
             changed += Workflow.objects.using(self.alias).promote_known(registry.workflows.names())
+        if clock.elapsed_seconds() >= self._bereft_at:
+            self._bereft_at = _later(_BEREFT_SECONDS)
+            changed += Workflow.objects.using(self.alias).wake_bereft()
         return changed
 
     def recover(self) -> Recovery:
@@ -73,3 +81,8 @@ class Janitor:
     def forget_old_workers(self) -> None:
         """Remove rows of workers that died long ago; called once at boot."""
         Worker.objects.using(self.alias).forget(after_seconds=durable_settings.LEASE_SECONDS * _KEPT_LEASES)
+
+
+def _later(seconds: float) -> float:
+    """Return a moment about so much later, so that workers do not look all at once."""
+    return clock.elapsed_seconds() + seconds * (0.5 + random.random())  # noqa: S311 - spreads load

@@ -119,6 +119,16 @@ class PlansOfWaiting(TestCase):
         self.assertEqual({"durable_workflow_waiting"}, plans[0].indexes, plans[0].text)
         self.assertEqual({"durable_workflow_waiting"}, plans[1].indexes, plans[1].text)
 
+    def test_of_those_who_wait_in_vain(self):
+        """What is waited for, each text once and in order; then those workflows by their ids."""
+        plans = self.plans(Workflow.objects.wake_bereft)
+
+        for plan in plans:
+            used = plan.indexes <= {"durable_workflow_waiting", unique("durable_django_workflow_pkey", "workflow")}
+            self.assertTrue(used, plan.text)
+        self.assertNotIn("Sort", plans[0].text)
+        self.assertNotIn("TEMP B-TREE", plans[0].text)
+
     def test_of_an_attempt_that_suspends(self):
         """Its own row, its own steps."""
         handle = receives.start("b", 60)

@@ -12,7 +12,8 @@ from durable_django.testing import travel
 from durable_django.worker.janitor import Janitor
 from durable_django.worker.looks import Look
 from tests.behaviour.states import claim
-from tests.behaviour.support import row, statements
+from tests.behaviour.support import row, statements, waiting
+from tests.sample.branching import awaits_end_of, waiting_child
 from tests.sample.promises import takes_order
 
 NOBODY = 2**22 + 7
@@ -58,6 +59,18 @@ class AJanitor(JanitorTestCase):
             changed = self.tidy()
 
         self.assertEqual((0, []), (changed, seen))
+
+    def test_looks_now_and_then_for_those_who_wait_in_vain(self):
+        """For workflows that other hands have deleted; not in every turn, and not all workers at once."""
+        waiting_for_nobody = waiting(awaits_end_of, waiting(waiting_child).id)
+        others = Workflow.objects.exclude(pk=waiting_for_nobody.id)
+        others._raw_delete(others.db)
+        before = self.tidy(), row(waiting_for_nobody).status
+        self.now += 450
+        after = self.tidy(), row(waiting_for_nobody).status
+        again = self.tidy()
+
+        self.assertEqual(((0, "waiting"), (1, "queued"), 0), (before, after, again))
 
     def test_may_run_twice(self):
         """A second sweep over the same finds nothing: sweeps are idempotent, and two janitors do no harm."""
