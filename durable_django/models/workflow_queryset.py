@@ -202,11 +202,12 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
 
     def tell_of_deletion(self) -> None:
         """Wake those that wait for one of these, which are about to be deleted in the same transaction."""
-        live = list(self.filter(is_watched=True, finished_at__isnull=True).values_list("pk", "parent_id"))
+        live = dict(self.filter(finished_at__isnull=True).values_list("pk", "parent_id"))
         if live:
+            # Whoever is about to wait for one of them looks before this lock, and is woken, or finds it gone.
+            self.lock_in_order({*live, *filter(None, live.values())})
             rows = self.model._default_manager.using(self.db)
-            self.lock_in_order({each for pair in live for each in pair if each})
-            rows.wake_watchers(workflow_id for workflow_id, _parent_id in live)
+            rows.wake_watchers(rows.filter(pk__in=live, is_watched=True).values_list("pk", flat=True))
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """Delete them with all that they own. Who waits for one of them gets WorkflowNotFound."""

@@ -292,3 +292,13 @@ def value_kinds() -> dict[str, type]:
 def branches(*calls: Callable[[], Any]) -> Callable[[], list[Any]]:
     """Return what makes the branches of `gathers_differently`."""
     return lambda: list(calls)
+
+
+@workflow
+def gathers_first_and_child(count: int) -> list[Any]:
+    """One branch waits for the first of several children to end, the other one for one of its own."""
+
+    def await_first() -> bool:
+        return wait_first([child.start(number) for number in range(count)]).id != ""
+
+    return durable.gather(await_first, partial(child, count))

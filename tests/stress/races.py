@@ -30,11 +30,12 @@ from django.db import connection, connections
 
 import durable_django as durable
 from durable_django import signals
+from durable_django.base import registry
 from durable_django.engine import attempts
 from durable_django.engine.ownership import Ownership
 from durable_django.models import Message, Worker, Workflow
 from durable_django.testing import run_until_idle, travel
-from tests.sample import talking
+from tests.sample import branching, talking
 
 WORKER = "races"
 #: Pairs that run at the same time, so that they meet others, too.
@@ -108,6 +109,38 @@ def end() -> Race:
     return Race(waiter, (attempt(waiter), attempt(other)))
 
 
+def deletion() -> Race:
+    """A result(), and somebody who deletes the row of the other workflow."""
+    other = talking.publishes.using(delay=3600).start("a", 1)
+    waiter = branching.awaits_end_of.start(other.id)
+    return Race(waiter, (attempt(waiter), Workflow.objects.filter(pk=other.id).delete))
+
+
+def end_of_a_child() -> Race:
+    """A parent that calls a child, and the end of that."""
+    waiter = branching.calls_a_child.start(4)
+    return Race(waiter, (attempt(waiter), children_of(waiter, 1)))
+
+
+def ends_in_branches() -> Race:
+    """A parent that waits for several children in two branches, and their ends."""
+    waiter = branching.gathers_first_and_child.start(2)
+    return Race(waiter, (attempt(waiter), children_of(waiter, 3)))
+
+
+def children_of(handle: Any, count: int) -> Callable[[], None]:
+    """Return what runs so many children as soon as they have been started."""
+
+    def run() -> None:
+        left, end = count, time.monotonic() + TIMEOUT_SECONDS
+        while left and time.monotonic() < end:
+            for workflow in Workflow.objects.claim_descendant(handle.id, WORKER, names=registry.workflows.names()):
+                left -= 1
+                attempts.attempt(workflow, Ownership(WORKER), "default")
+
+    return run
+
+
 def timeout() -> Race:
     """A receive whose time is over, and a message; what it misses the next one gets."""
     waiter = talking.receives_at_last.start()
@@ -120,7 +153,17 @@ def completion() -> Race:
     return Race(handle, (attempt(handle), lambda: handle.refresh().workflow.cancel("by hand")))
 
 
-WAKE_UPS = (message, message_in_a_branch, event, missing_event, cancellation, end)
+WAKE_UPS = (
+    message,
+    message_in_a_branch,
+    event,
+    missing_event,
+    cancellation,
+    end,
+    deletion,
+    end_of_a_child,
+    ends_in_branches,
+)
 
 
 def lost_wake_ups(pairs: int, seed: int, longest_pause: float = LONGEST_PAUSE_SECONDS) -> dict[str, Any]:
