@@ -8,6 +8,7 @@ workflow_failed     the outcome is committed                    workflow_id, nam
 workflow_paused     the code does not fit the history           workflow_id, name, queue, attempt, error
 workflow_retrying   the whole workflow runs again later         workflow_id, name, queue, attempt, error, delay_seconds
 workflow_let_go     the attempt ended without an outcome        workflow_id, name, queue, attempt, reason
+interrupt_swallowed code caught what ends its attempt           workflow_id, name, queue, attempt, interrupt
 workflows_recovered workflows of lost workers were put back     count, exhausted
 workflows_resumed   stopped or ended workflows were put back    alias, count
 workflows_stopped   workflows were cancelled or paused          alias, count
@@ -37,6 +38,7 @@ workflow_failed = Signal()
 workflow_paused = Signal()
 workflow_retrying = Signal()
 workflow_let_go = Signal()
+interrupt_swallowed = Signal()
 workflows_recovered = Signal()
 workflows_resumed = Signal()
 workflows_stopped = Signal()

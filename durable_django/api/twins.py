@@ -37,6 +37,8 @@ def _in_run(operation: str, act: Callable[[], T], places: int) -> Coroutine[Any,
     run = context.current_run()
     if run is None or run.board is None or context.current_step() is not None:
         return None
+    if (refused := context.refused()) is not None:
+        return refused
     run.require_going_on(operation)
     return run.delegated(act, places=places)
 

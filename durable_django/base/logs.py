@@ -96,6 +96,17 @@ def _let_go(**facts: Any) -> None:
     )
 
 
+def _swallowed(**facts: Any) -> None:
+    _workflow.error(
+        "%s %s: its code caught %s, which ends the attempt, and went on. Catch Exception, not BaseException: "
+        "code that does not end keeps its thread, while the workflow goes on elsewhere",
+        facts["name"],
+        plain(facts["workflow_id"]),
+        facts["interrupt"],
+        extra=_extra(facts),
+    )
+
+
 def _recovered(**facts: Any) -> None:
     _workflow.warning(
         "%d workflows of lost workers were put back, %d had lost too many and failed",
@@ -204,6 +215,7 @@ _RECEIVERS = {
     signals.workflow_paused: _paused,
     signals.workflow_retrying: _retrying,
     signals.workflow_let_go: _let_go,
+    signals.interrupt_swallowed: _swallowed,
     signals.workflows_recovered: _recovered,
     signals.step_retrying: _step_retrying,
     signals.step_rerun: _step_rerun,

@@ -30,7 +30,7 @@ from durable_django.base.interrupts import (
     Suspended,
 )
 from durable_django.base.registry import Registered
-from durable_django.engine import context, faults, transactions, wakeups
+from durable_django.engine import context, faults, swallowed, transactions, wakeups
 from durable_django.engine.asides import Late, OneThread, Threads
 from durable_django.engine.boards import Board
 from durable_django.engine.context import Run
@@ -129,8 +129,10 @@ def _execute(run: Run) -> Flow[partial[None]]:
         _require_not_swallowed(run)
         raise Stopped(error) from error
     except Exception as error:  # noqa: BLE001 - whatever user code raises is the outcome
+        _tell_of_swallowing(run)
         _require_not_swallowed(run)
         return partial(_settle_error, run, registered, error)
+    _tell_of_swallowing(run)
     _require_not_swallowed(run)
     return partial(_settle_value, run, registered, value)
 
@@ -197,6 +199,12 @@ def _require_not_swallowed(run: Run) -> None:
     """Raise the interrupt again that user code caught: its `except BaseException` cannot keep the thread."""
     if run.interrupt is not None:
         raise run.interrupt
+
+
+def _tell_of_swallowing(run: Run) -> None:
+    """Tell of code that has ended as if nothing had been raised; that of an async run may not have been reached yet."""
+    if run.interrupt is not None and run.board is None:
+        swallowed.tell(run, run.interrupt)
 
 
 # -- prepare --------------------------------------------------------------------------------------------------------

@@ -68,6 +68,7 @@ class Branch:
     interrupt  why this branch goes no further in this attempt, while others may
     seat       from where it may be called
     is_child   it is nothing but a child: what it waits for last is the child's end
+    refusals   how often it has asked for more since it was interrupted
     """
 
     key: str = ""
@@ -75,6 +76,7 @@ class Branch:
     interrupt: Interrupt | None = None
     seat: Seat = field(default_factory=seat)
     is_child: bool = False
+    refusals: int = 0
 
     def next_place(self) -> Place:
         """Give out the next place."""

@@ -15,7 +15,7 @@ from django.contrib.auth import get_user_model
 from django.db import router
 
 from durable_django.base.interrupts import Interrupt, LeaseLost, Parked
-from durable_django.engine import faults, transactions
+from durable_django.engine import faults, swallowed, transactions
 from durable_django.engine.branches import Branch, Place
 from durable_django.engine.ownership import Ownership
 from durable_django.exceptions import InsideTransaction, OutsideWorkflow
@@ -45,6 +45,7 @@ class Run:
     depth      how many atomic blocks were open when the workflow's function was called: 0, or a TestCase's own
     board      the operations of an async run
     live       children that had not ended when they were started or last looked at, in this attempt
+    has_swallowed  its code has caught an interrupt and gone on, which was told of
     """
 
     workflow: Workflow
@@ -57,6 +58,7 @@ class Run:
     depth: int = 0
     board: Board | None = None
     live: set[str] = field(default_factory=set)
+    has_swallowed: bool = False
 
     def is_outcome(self, error: BaseException) -> bool:
         """Whether a step has raised this very error."""
@@ -85,12 +87,13 @@ class Run:
         """Raise what forbids a durable operation here and now."""
         branch = self.branch
         interrupt = self.interrupt or branch.interrupt
+        is_in_loop = self.board is not None and not has_taken_places()
         if interrupt is not None:
+            swallowed.refuse(self, branch, interrupt, is_in_loop=is_in_loop)
             raise interrupt
         if _taken.get() is None:
             branch.require_own_seat(operation, self.workflow.pk)
         # In an event loop no block can be open: Django refuses one there.
-        is_in_loop = self.board is not None and not has_taken_places()
         if not is_in_loop and transactions.is_left_open(self.alias, self.depth):
             raise InsideTransaction(
                 operation=operation,
@@ -247,6 +250,15 @@ def require_run(operation: str) -> Run:
         raise OutsideWorkflow(operation=operation, where="in the workflow itself, not inside a step", advice=advice)
     run.require_going_on(operation)
     return run
+
+
+def refused() -> Coroutine[Any, Any, Any] | None:
+    """Return what an async operation gives to await if its code goes on and on past its end; None if it does not."""
+    run = _run.get()
+    if run is None or run.board is None or run.interrupt is None or _step.get() is not None:
+        return None
+    is_stubborn = run.branch.refusals >= swallowed.MOST_REFUSALS
+    return swallowed.refuse_later(run.branch, run.interrupt) if is_stubborn else None
 
 
 def require_inside(operation: str) -> tuple[Run, StepInfo | None]:

@@ -64,6 +64,8 @@ def _is_child(call: Any) -> bool:
 
 def agather(calls: Sequence[Callable[[], Any]]) -> Coroutine[Any, Any, list[Ended]]:
     """Call each as a branch in a task of its own, until all have ended: see gather(). Its place is taken now."""
+    if (refused := context.refused()) is not None:
+        return refused
     run = context.require_run("agather()")
     if run.board is None:
         context.refuse_awaiting("agather()")

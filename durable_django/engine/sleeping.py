@@ -40,6 +40,8 @@ def sleep(until: float | datetime) -> None:
 
 def asleep(until: float | datetime) -> Coroutine[Any, Any, None]:
     """Let an async workflow sleep: see sleep(). Up to a second is slept in the event loop."""
+    if (refused := context.refused()) is not None:
+        return refused
     run = context.require_run("asleep()")
     if _is_nap(until):
         return stepping.aperform(_ANAP, (until,), {})

@@ -46,6 +46,8 @@ def perform(spec: StepSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
 
 def aperform(spec: StepSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Coroutine[Any, Any, Any]:
     """Call a step from async code, whatever it is; its place is taken at the call, not when it is awaited."""
+    if (refused := context.refused()) is not None:
+        return refused
     run = context.current_run()
     if run is None or context.current_step() is not None:
         return _acall_plainly(spec, args, kwargs)

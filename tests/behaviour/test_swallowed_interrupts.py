@@ -1,16 +1,21 @@
 """Workflow code that catches everything: it can delay the end of its attempt, not prevent it."""
 
-from unittest import skipUnless
+import asyncio
+import contextlib
+from unittest import mock, skipUnless
 
 from django.db import connection
 from django.test import TestCase, TransactionTestCase
 
-from durable_django import BrokenTransaction, Retry, step, workflow
+import durable_django as durable
+from durable_django import BrokenTransaction, Retry, signals, step, workflow
+from durable_django.engine import swallowed
 from durable_django.models import Workflow
 from durable_django.testing import run_until_idle, travel
 from tests.behaviour.support import acting, elsewhere, labels, row, steps
+from tests.sample.looping import acts_in_async, amark
 from tests.sample.models import Mark
-from tests.sample.promises import act, act_atomically, acts_atomically
+from tests.sample.promises import act, act_atomically, acts_atomically, acts_itself
 from tests.sample.workflows import mark, mark_atomically
 
 
@@ -137,6 +142,103 @@ class AnInterruptThatIsSwallowed(TestCase):
 
         self.assertEqual(["act", "mark", "mark_atomically"], steps(handle))
         self.assertEqual(["next", "finally"], labels())
+
+
+class CodeThatGoesOn(TestCase):
+    """Past the end of its attempt, which it has caught."""
+
+    def heard(self, definition, body):
+        """Run a workflow. Return what was told of interrupts, and the handle."""
+        told = []
+
+        def hear(**facts):
+            told.append((facts["workflow_id"], facts["interrupt"]))
+
+        signals.interrupt_swallowed.connect(hear)
+        self.addCleanup(signals.interrupt_swallowed.disconnect, hear)
+        handle = definition.start()
+        with acting(body):
+            run_until_idle()
+        return told, handle
+
+    def test_is_told_of(self):
+        """Once for each attempt, with what it has swallowed."""
+        told, handle = self.heard(swallows_everything, cancel)
+
+        self.assertEqual([(handle.id, "LetGo")], told)
+
+    def test_as_another_error_is_told_of(self):
+        """What it raises instead is no outcome."""
+
+        def body():
+            try:
+                durable.receive(timeout=None)
+            except BaseException as error:
+                raise LookupError from error
+
+        told, handle = self.heard(acts_itself, body)
+
+        self.assertEqual(([(handle.id, "Suspended")], "waiting"), (told, row(handle).status))
+
+    def test_is_not_code_that_cleans_up(self):
+        """Neither what compensates for errors, nor what passes it on, in a group maybe, nor `finally`."""
+
+        def body():
+            try:
+                durable.receive(timeout=None)
+            finally:
+                durable.set_event("a", 1)
+
+        for definition, act_ in ((refunds_on_error, cancel), (wraps_in_a_group, cancel), (acts_itself, body)):
+            told, _handle = self.heard(definition, act_)
+            with self.subTest(definition=definition):
+                self.assertEqual([], told)
+            Workflow.objects.all().delete()
+
+    def test_in_a_loop_is_slowed_down(self):
+        """It would keep its processor busy for ever: it keeps its thread only."""
+        slept = []
+
+        def body():
+            for _number in range(20):
+                with contextlib.suppress(BaseException):
+                    durable.receive(timeout=None)
+
+        with mock.patch.object(swallowed.time, "sleep", slept.append):
+            told, handle = self.heard(acts_itself, body)
+
+        self.assertEqual([(handle.id, "Suspended")], told)
+        self.assertEqual(sorted(slept), slept)
+        self.assertEqual((11, 1.0), (len(slept), slept[-1]))
+
+    def test_in_a_loop_lets_other_async_workflows_go_on(self):
+        """It pauses where it awaits, else it would block the event loop for ever."""
+        beats = []
+
+        async def beat():
+            while True:
+                beats.append(None)
+                await asyncio.sleep(0)
+
+        async def body():
+            beating = asyncio.create_task(beat())
+            for number in range(14):
+                with contextlib.suppress(BaseException):
+                    await (durable.areceive, durable.asleep, amark, durable.anow)[number % 4](
+                        *[(), (60,), ("again",), ()][number % 4]
+                    )
+            seen = len(beats)
+            for _number in range(3):
+                with contextlib.suppress(BaseException):
+                    await durable.agather()
+            beating.cancel()
+            beats.append(len(beats) - seen)
+
+        told, handle = self.heard(acts_in_async, body)
+
+        self.assertEqual([(handle.id, "Suspended")], told)
+        self.assertGreater(beats[-1], 0)
+        self.assertEqual(("waiting", ["before"]), (row(handle).status, labels()))
 
 
 @workflow

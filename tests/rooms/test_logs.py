@@ -17,6 +17,7 @@ FACTS = {
     "workflow_id": "order\n7", "name": "shop.checkout", "queue": "default", "attempt": 2, "error": ValueError("a\nb"),
     "delay_seconds": 1.5, "reason": "a\nreason", "count": 3, "exhausted": 1, "step": "charge\n", "position": 4,
     "what": "claim", "worker_id": "w", "queues": ("default",), "threads": 8, "hostname": "host", "pid": 7,
+    "interrupt": "Suspended",
 }  # fmt: skip
 
 
