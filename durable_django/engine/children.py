@@ -160,13 +160,13 @@ class EndsWait(Wait):
 
     def prepare(self) -> None:
         """
-        Choose whose end is to wake the waiter: of all only the first that has not ended, in order.
+        Choose whose end is to wake the waiter: of all only the last that has not ended, in order.
 
-        So a thousand children wake it a few times, not a thousand.
+        What begins last mostly ends last. So a thousand children wake it a few times, not a thousand.
         """
         found = self._read()
         unfinished = self._unfinished(found)
-        self.others = unfinished[:1] if self.is_for_all else unfinished
+        self.others = unfinished[-1:] if self.is_for_all else unfinished
         self.wakes_several = all(found[other].parent_id == self.run.workflow.pk for other in self.others)
         if self.is_for_all:
             self.awaited = awaited.for_end(*self.others) if self.others else awaited.FOR_SEVERAL
@@ -183,7 +183,7 @@ class EndsWait(Wait):
         ended = [(end.finished_at, workflow_id) for workflow_id, end in found.items() if end.finished_at]
         if ended and not (self.is_for_all and unfinished):
             return Answer(payloads.encode(min(ended)[1]))
-        if self.is_for_all and unfinished[0] not in self.others:
+        if self.is_for_all and unfinished[-1] not in self.others:
             raise Held
         return None
 

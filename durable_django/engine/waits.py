@@ -288,12 +288,13 @@ def _ready(waits: Sequence[Wait], leading: Sequence[Wait]) -> list[Wait]:
 
 def _leading(waits: Sequence[Wait]) -> list[Wait]:
     """
-    Return those that are to wake the workflow: of those behind which nothing comes, only the first in order.
+    Return those that are to wake the workflow: of those behind which nothing comes, only the last in order.
 
-    The run needs all their answers to go on. So a thousand children wake it a few times, not a thousand.
+    The run needs all their answers to go on, and what begins last mostly ends last. So a thousand children wake it a
+    few times, not a thousand.
     """
     lasts = [wait for wait in waits if wait.is_last and wait.until is None]
-    skipped = set(lasts[1:])
+    skipped = set(lasts[:-1])
     return [wait for wait in waits if wait not in skipped]
 
 

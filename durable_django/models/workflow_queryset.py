@@ -205,8 +205,11 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
         live = dict(self.filter(finished_at__isnull=True).values_list("pk", "parent_id"))
         if live:
             # Whoever is about to wait for one of them looks before this lock, and is woken, or finds it gone.
-            self.lock_in_order({*live, *filter(None, live.values())})
+            parents = set(filter(None, live.values()))
+            self.lock_in_order({*live, *parents})
             rows = self.model._default_manager.using(self.db)
+            # A parent that waits for all of its children watches only one of them.
+            rows.filter(pk__in=parents).wake()
             rows.wake_watchers(rows.filter(pk__in=live, is_watched=True).values_list("pk", flat=True))
 
     def delete(self) -> tuple[int, dict[str, int]]:

@@ -305,20 +305,20 @@ class CallsAtTheSameTime(TestCase):
         self.assertEqual(("waiting", ["after the pause"]), (row(handle).status, labels()))
 
     def test_of_children_wake_the_workflow_a_few_times(self):
-        """All are started at once; of those that are waited for the first one in order wakes it."""
+        """All are started at once; of those that are waited for the last one in order wakes it."""
         calls = branches(*(partial(waiting_child, str(number)) for number in range(20)))
         with acting(calls):
             handle = waiting(agathers_differently)
-            first, *others = children_of(handle)
+            *others, last = children_of(handle)
             for workflow_id in others:
-                durable.send(workflow_id, workflow_id, str(others.index(workflow_id) + 1))
+                durable.send(workflow_id, workflow_id, str(others.index(workflow_id)))
             run_until_idle()
             before = (row(handle).waiting_for, row(handle).attempt)
-            durable.send(first, first, "0")
+            durable.send(last, last, "19")
             run_until_idle()
 
-        self.assertEqual(((f"child:{first}", 1), 2), (before, row(handle).attempt))
-        self.assertEqual([first, *others], handle.refresh().result())
+        self.assertEqual(((f"child:{last}", 1), 2), (before, row(handle).attempt))
+        self.assertEqual([*others, last], handle.refresh().result())
 
     def test_wait_for_a_stranger_among_others(self):
         """Whose end nobody tells to one who waits for several: it is looked for."""

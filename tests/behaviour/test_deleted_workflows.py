@@ -60,6 +60,11 @@ def awaits():
     }
 
 
+def kind_of(name):
+    """Return how many a wait is for: of all it watches the last one."""
+    return next((kind for kind in ("gather", "all", "first") if kind in name), "one")
+
+
 class SituationTestCase(TestCase):
     def waiter(self, definition, wait):
         """Return a workflow that waits for two others, and their ids."""
@@ -95,31 +100,33 @@ class WhoWaitsForAWorkflowThatIsDeleted(SituationTestCase):
                     handle, ids = self.waiter(definition, wait)
                     # Of several that are no children, it looks each second; a gather() ends with all its branches.
                     is_for_several = "gather" in name or "first" in name
-                    Workflow.objects.filter(pk__in=ids if "gather" in name else ids[:1]).delete()
+                    gone = {"gather": ids, "all": ids[1:]}.get(kind_of(name), ids[:1])
+                    Workflow.objects.filter(pk__in=gone).delete()
                     with travel(seconds=1.1 if is_for_several else 0):
                         run_until_idle()
 
-                    self.assert_told(handle, ids[0])
+                    self.assert_told(handle, gone[0])
 
     def test_is_told_by_the_row_too(self):
         """Workflow.delete() is as good."""
         for name in ("result()", "get_event()", "wait_all()"):
             with self.subTest(wait=name):
                 handle, ids = self.waiter(acts_itself, waits()[name])
-                Workflow.objects.get(pk=ids[0]).delete()
+                gone = ids[-1] if name == "wait_all()" else ids[0]
+                Workflow.objects.get(pk=gone).delete()
                 run_until_idle()
 
-                self.assert_told(handle, ids[0])
+                self.assert_told(handle, gone)
 
     def test_is_told_by_its_child_among_several(self):
-        """A parent that waits for several things is found by its deleted child."""
-        handle = waiting(branching.awaits_own_children, "a", "b")
-        self.assertEqual("*", row(handle).waiting_for)
-        row(handle).children.first().delete()
-        run_until_idle()
+        """A parent that waits for several of its children, or for all, is found by the one that is deleted."""
+        for is_for_all in (False, True):
+            handle = waiting(branching.awaits_own_children, "a", "b", is_for_all=is_for_all)
+            row(handle).children.order_by("line").first().delete()
+            run_until_idle()
 
-        with self.assertRaises(WorkflowNotFound):
-            handle.result()
+            with self.assertRaises(WorkflowNotFound):
+                handle.result()
 
     def test_is_not_told_what_is_rolled_back(self):
         """The wake-up is part of the transaction that deletes."""
@@ -206,12 +213,13 @@ class ARowThatWasDeletedByHand(SituationTestCase):
                     continue
                 with self.subTest(wait=name):
                     handle, ids = self.waiter(definition, wait)
-                    delete_by_hand(ids[0])
+                    gone = ids[-1] if kind_of(name) == "all" else ids[0]
+                    delete_by_hand(gone)
                     before = row(handle).attempt
                     self.look()
 
                     self.assertEqual(1, before)
-                    self.assert_told(handle, ids[0])
+                    self.assert_told(handle, gone)
 
     def test_is_missed_later_by_who_waits_for_several_things(self):
         """What those wait for does not stand in their rows: they look for themselves, an hour after the last time."""

@@ -172,19 +172,27 @@ class ABranchThatWaits(TestCase):
         self.assertEqual([0, 1, 2, 3, 4], seen[:5])
 
     def test_for_children_is_woken_a_few_times(self):
-        """Of those that are waited for, the first one in order wakes the workflow, when others have ended, too."""
+        """Of those that are waited for, the last one in order wakes the workflow, when others have ended, too."""
         with acting(branches(*(partial(waiting_child, str(number)) for number in range(20)))):
             handle = waiting(gathers_differently)
-            first, *others = children_of(handle)
-            for number, workflow_id in enumerate(others, 1):
+            *others, last = children_of(handle)
+            for number, workflow_id in enumerate(others):
                 durable.send(workflow_id, number, str(number))
             run_until_idle()
             before = (row(handle).waiting_for, row(handle).attempt)
-            durable.send(first, 0, "0")
+            durable.send(last, 19, "19")
             run_until_idle()
 
-        self.assertEqual(((f"child:{first}", 1), 2), (before, row(handle).attempt))
+        self.assertEqual(((f"child:{last}", 1), 2), (before, row(handle).attempt))
         self.assertEqual(list(range(20)), handle.refresh().result())
+
+    def test_for_children_that_run_one_by_one_is_not_woken_by_each(self):
+        """In the order in which they were started, as behind one thread: each end would replay all branches."""
+        with acting(branches(*(partial(child, number) for number in range(50)))):
+            handle = waiting(gathers_differently)
+
+        self.assertEqual([number * 2 for number in range(50)], handle.result())
+        self.assertEqual(2, row(handle).attempt)
 
     def test_for_what_nobody_wakes_several_for_is_found(self):
         """The end of a stranger, beside a message: whoever ends does not know of a workflow that waits for both."""

@@ -202,24 +202,24 @@ class WaitingForSeveral(TestCase):
         """Well or badly, in whatever order; it waits for one after the other, and is woken by strangers, too."""
         handle = waiting(branching.awaits_all, self.start("a", "b", "c"))
         seen = [row(handle).waiting_for]
-        for workflow_id in ("b", "a"):
+        for workflow_id in ("b", "c"):
             self.end(workflow_id)
             seen.append(row(handle).waiting_for)
-        Workflow.objects.filter(pk="c").cancel()
+        Workflow.objects.filter(pk="a").cancel()
         run_until_idle()
 
-        self.assertEqual(["child:a", "child:a", "child:c"], seen)
+        self.assertEqual(["child:c", "child:c", "child:a"], seen)
         self.assertEqual("all have ended", handle.refresh().result())
 
     def test_all_of_many_children_is_woken_a_few_times(self):
         """A hundred that end while it sleeps wake it once, not a hundred times."""
         handle = waiting(branching.awaits_own_children, *map(str, range(100)), is_for_all=True)
-        first, *others = children_of(handle)
-        for number, workflow_id in enumerate(others, 1):
+        *others, last = children_of(handle)
+        for number, workflow_id in enumerate(others):
             durable.send(workflow_id, None, str(number))
         run_until_idle()
         before = row(handle).attempt
-        durable.send(first, None, "0")
+        durable.send(last, None, "99")
         run_until_idle()
 
         self.assertEqual((1, 2, "succeeded"), (before, row(handle).attempt, row(handle).status))
