@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Rows that one verb changes in one transaction; a longer one would hold its locks for too long.
 BATCH = 500
+#: Rows that one statement wakes: SQLite takes a bounded number of parameters, 32,766 in most builds.
+WOKEN_AT_ONCE = 10_000
 #: A claim is in the hands of its worker a moment after it was committed.
 _STRAY_SECONDS = 2.0
 
@@ -178,8 +180,13 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
         ids = list(waiting.values_list("pk", flat=True))
         if not ids:
             return 0
-        rows = self.model._default_manager.using(self.db).filter(pk__in=ids, status=Status.WAITING)
-        count = rows.update(status=Status.QUEUED, run_after=None, waiting_for="")
+        rows = self.model._default_manager.using(self.db).filter(status=Status.WAITING)
+        count = sum(
+            rows.filter(pk__in=ids[at : at + WOKEN_AT_ONCE]).update(
+                status=Status.QUEUED, run_after=None, waiting_for=""
+            )
+            for at in range(0, len(ids), WOKEN_AT_ONCE)
+        )
         signals.workflows_woken.send_robust(sender=None, alias=self.db, count=count)
         return count
 

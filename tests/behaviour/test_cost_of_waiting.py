@@ -1,5 +1,7 @@
 """What waiting and talking cost: the statements of each verb, counted; none depends on how many others wait."""
 
+from unittest import mock
+
 from django.db import connection, transaction
 from django.test import TransactionTestCase, override_settings
 
@@ -7,7 +9,7 @@ import durable_django as durable
 from durable_django import Message
 from durable_django.engine import attempts
 from durable_django.engine.ownership import Ownership
-from durable_django.models import Workflow
+from durable_django.models import Workflow, workflow_queryset
 from durable_django.testing import run_until_idle, travel
 from tests.behaviour.states import claim
 from tests.behaviour.support import acting, statements, summary, waiting
@@ -192,6 +194,20 @@ class APublication(CostTestCase):
 
         self.assertEqual(WAKE, seen[seen.index("INSERT eventchange") + 1 :][:2])
         self.assertEqual(5, Workflow.objects.queued().count())
+
+    def test_of_an_event_that_many_wait_for_wakes_them_in_portions(self):
+        """A database takes only so many parameters in one statement."""
+        handle = waiting(publishes_when_told, "a", 1)
+        waiters = [waiting(awaits_event, handle.id, "a", None) for _number in range(5)]
+        durable.send(handle.id, None)
+        with mock.patch.object(workflow_queryset, "WOKEN_AT_ONCE", 2):
+            cost = self.attempt(handle)
+        run_until_idle()
+
+        self.assertEqual(
+            ["SELECT workflow", *["UPDATE workflow"] * 3], cost[cost.index("INSERT eventchange") + 1 :][:4]
+        )
+        self.assertEqual({1}, {each.result() for each in waiters})
 
     def test_of_entries_costs_little_more_for_many(self):
         """One INSERT for all."""
