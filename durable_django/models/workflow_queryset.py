@@ -10,7 +10,7 @@ from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 
 from durable_django import signals
 from durable_django.base.clock import Later, Now, SecondsUntil
-from durable_django.models import awaited, bereft, claims, trees
+from durable_django.models import awaited, bereft, claims, trees, watchers
 from durable_django.models.claims import Wanted
 from durable_django.models.fields import Literal
 from durable_django.models.recovery import SUSPECT_RECOVERIES, Recovery, recover
@@ -140,12 +140,10 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
 
     def change_batch(self, ids: list[str], states: Collection[Status], change: Any) -> int:
         """Apply a change to those with these ids that are in one of these states, in one transaction."""
-        rows = self.model._default_manager.using(self.db).filter(pk__in=ids, status__in=states)
-        watched = rows.filter(is_watched=True, parent_id__isnull=False)
+        rows = self.model._default_manager.using(self.db)
         with transaction.atomic(using=self.db):
-            # The parents, too, which are to be woken if these end.
-            parents = list(watched.values_list("parent_id", flat=True).distinct())
-            locked = self.lock_in_order([*ids, *parents])
+            # Those, too, who are to be woken if these end.
+            locked = self.lock_in_order({*ids, *watchers.of(rows, ids)})
             chosen = [each for each in ids if locked.get(each) in states]
             return int(change(rows.filter(pk__in=chosen))) if chosen else 0
 
@@ -213,8 +211,8 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
         if live:
             # Whoever is about to wait for one of them looks before this lock, and is woken, or finds it gone.
             parents = set(filter(None, live.values()))
-            self.lock_in_order({*live, *parents})
             rows = self.model._default_manager.using(self.db)
+            self.lock_in_order({*live, *parents, *watchers.of(rows, live)})
             # A parent that waits for all of its children watches only one of them.
             rows.filter(pk__in=parents).wake()
             rows.wake_watchers(rows.filter(pk__in=live, is_watched=True).values_list("pk", flat=True))

@@ -250,6 +250,25 @@ class AStartAgainstACancel(TransactionTestCase):
 
         self.assertEqual(["succeeded"] * 2, statuses())
 
+    @skipUnless(connection.vendor == "postgresql", "SQLite locks no single row")
+    def test_locks_those_who_wait_in_the_same_order(self):
+        """Strangers, too: a cancel of both ends of a chain does not hold one while it waits for what is between."""
+        waiting(waiting_child.using(id="a"))
+        waiting(branching.awaits_end_of.using(id="b"), "a")
+        waiting(branching.awaits_end_of.using(id="c"), "b")
+        cancelling = threading.Thread(target=elsewhere, args=[Workflow.objects.filter(pk__in="ac").cancel])
+
+        with transaction.atomic():
+            Workflow.objects.all().lock_in_order(["b"])
+            cancelling.start()
+            eventually(is_anybody_blocked, "the cancel waits for who is to be woken")
+            Workflow.objects.select_for_update(nowait=True).get(pk="c")
+        cancelling.join(30)
+        run_until_idle()
+
+        found = dict(Workflow.objects.values_list("pk", "status"))
+        self.assertEqual({"a": "cancelled", "b": "failed", "c": "cancelled"}, found)
+
 
 def is_anybody_blocked():
     with connection.cursor() as cursor:
