@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from asgiref.sync import sync_to_async
 
-from durable_django.base.interrupts import Parked, Stopped
+from durable_django.base.interrupts import Stopped
 from durable_django.engine.ownership import Ownership
 
 T = TypeVar("T")
@@ -99,10 +99,5 @@ async def _contained(act: Awaitable[T]) -> T:
 
 
 async def aside(threads: Threads, act: Callable[[], T], late: Late) -> T:
-    """Let a thread do something, to its end. What would have to wait behind a cancellation is cancelled instead."""
-    late.follow()
-    try:
-        return await late.outlast(threads(act))
-    except Parked:
-        late.follow()
-        raise
+    """Let a thread do something, to its end."""
+    return await late.outlast(threads(act))

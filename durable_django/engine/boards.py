@@ -21,6 +21,7 @@ from durable_django.engine import waits
 from durable_django.engine.asides import Late, Threads, aside
 from durable_django.engine.driving import Flow, adrive
 from durable_django.engine.waits import Wait
+from durable_django.exceptions import StepAborted
 
 if TYPE_CHECKING:
     from durable_django.engine.context import Run
@@ -82,16 +83,23 @@ class Board:
         await self._is_open.wait()
         self._require_going_on()
         with self._under_way() as late:
-            while True:
-                try:
-                    return await act(late)
-                except Parked as parked:
-                    await self._wait(parked.waits)
-                except Exception as error:
-                    if self._is_over:
-                        # Nobody asks for it any more.
-                        raise asyncio.CancelledError from error
-                    raise
+            try:
+                return await self._until_answered(act, late)
+            except Exception as error:
+                if self._is_over:
+                    # Nobody asks for it any more.
+                    raise asyncio.CancelledError from error
+                raise
+
+    async def _until_answered(self, act: Callable[[Late], Awaitable[Any]], late: Late) -> Any:
+        while True:
+            try:
+                return await act(late)
+            except Parked as parked:
+                if late.error is None:
+                    await self._wait(parked.waits, late)
+                if late.error is not None:
+                    return await self._give_up(parked.waits, late)
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -191,7 +199,7 @@ class Board:
             if late.error is not None:
                 self._late[task] = late.error
 
-    async def _wait(self, awaited: Sequence[Wait]) -> None:
+    async def _wait(self, awaited: Sequence[Wait], late: Late) -> None:
         waiting: asyncio.Future[None] = self._loop.create_future()
         self._parked[waiting] = awaited
         self._busy -= 1
@@ -200,9 +208,22 @@ class Board:
             self._closing = self._loop.create_task(self._close())
         try:
             await waiting
+        except asyncio.CancelledError as error:
+            if self._is_over:
+                raise
+            late.error = error
         finally:
             del self._parked[waiting]
             self._busy += 1
+
+    async def _give_up(self, awaited: Sequence[Wait], late: Late) -> Any:
+        """End the wait of an operation whose task the workflow's own code has cancelled: for good, as a step ends."""
+        error, late.error = late.error, None
+        await late.outlast(self._is_open.wait())
+        self._require_going_on()
+        (wait,) = awaited
+        aborted = StepAborted(step=wait.name, error=type(error).__name__)
+        return await aside(self.threads, partial(waits.give_up, wait, aborted), late)
 
     def _note_change(self) -> None:
         self._changed_at = clock.elapsed_seconds()

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from django.db import IntegrityError, OperationalError, connections
 
+from durable_django.base import payloads
 from durable_django.base.clock import Later
 from durable_django.base.interrupts import Interrupt, Parked, Suspended
 from durable_django.engine import checkpoints, context, faults
@@ -145,6 +146,18 @@ def perform(wait: Wait) -> Any:
         raise
 
 
+def give_up(wait: Wait, error: Exception) -> Any:
+    """
+    End a wait whose task was cancelled: return its answer if that has come; if not, record the error and raise it.
+
+    Without a record a replay would wait again, in front of what the code has done since.
+    """
+    run = wait.run
+    otherwise = Answer(error=payloads.encode_error(error))
+    recorded = run.guard(_settled, wait, otherwise)
+    return checkpoints.answer(recorded, run)
+
+
 def suspend(run: Run, waits: Sequence[Wait]) -> list[Wait]:
     """
     Suspend a run all of whose branches wait. Return those waits whose answer has come meanwhile.
@@ -181,14 +194,20 @@ def _answer_of(wait: Wait) -> Recorded:
         if wait.until is None and run.branch is not run.main:
             # The run looks again, under the locks, for all its branches at once.
             raise Parked((wait,))
+    if (recorded := _settled(wait)) is not None:
+        return recorded
+    wait.is_begun = True
+    run.history[wait.place] = Recorded(wait.name, wait.kind, None, None, 0, is_finished=False)
+    raise Suspended if run.is_alone else Parked((wait,))
+
+
+def _settled(wait: Wait, otherwise: Answer | None = None) -> Recorded | None:
     try:
-        entry = _until_looked(run, "look for what is awaited", lambda: _settle(wait))
+        entry = _until_looked(wait.run, "look for what is awaited", lambda: _settle(wait, otherwise))
     except Taken:
         return checkpoints.adopt_when_answered(wait.entry(Answer()))
     if entry is None:
-        wait.is_begun = True
-        run.history[wait.place] = Recorded(wait.name, wait.kind, None, None, 0, is_finished=False)
-        raise Suspended if run.is_alone else Parked((wait,))
+        return None
     checkpoints.send_recorded(entry)
     return _recorded(entry)
 
@@ -204,10 +223,14 @@ def _glance(wait: Wait) -> Answer | None:
         return None
 
 
-def _settle(wait: Wait) -> Entry | None:
-    """Record the answer, or note that the call waits, and suspend if nothing else can go on; in one transaction."""
+def _settle(wait: Wait, otherwise: Answer | None) -> Entry | None:
+    """
+    Record the answer, or note that the call waits, and suspend if nothing else can go on; in one transaction.
+
+    otherwise  what to record if there is no answer, instead of going on to wait
+    """
     _lock(wait.run, [wait])
-    answer = wait.look()
+    answer = wait.look() or otherwise
     is_begun = wait.is_begun
     if answer is None and not is_begun and wait.until != 0:
         _begin(wait)

@@ -151,17 +151,19 @@ class AnAsyncBranch(TestCase):
             handle.result()
 
     def test_that_is_left_by_ctrl_c_ends_the_worker(self):
-        """The workflow is given back."""
+        """The workflow is given back, and the steps of its neighbours are not recorded as left."""
 
         async def press():
+            await asyncio.sleep(0.05)
             raise KeyboardInterrupt
 
-        with acting(branches(partial(amark, "a"), press)):
+        with acting(branches(partial(amark, "a"), partial(anap, "b", 60), press)):
             handle = agathers_differently.start()
             with self.assertRaises(KeyboardInterrupt):
                 run_until_idle()
 
         self.assertEqual(("queued", 1), (row(handle).status, row(handle).recoveries))
+        self.assertEqual(["amark"], steps(handle))
 
     def test_that_swallows_its_wait_waits_all_the_same(self):
         """except BaseException cannot go on as if what it waits for had come."""
