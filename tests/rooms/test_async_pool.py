@@ -5,7 +5,8 @@ import threading
 import time
 from functools import partial
 
-from django.db import connections
+from asgiref.sync import sync_to_async
+from django.db import connection, connections
 from django.test import TransactionTestCase
 
 from durable_django import signals
@@ -20,6 +21,7 @@ from tests.behaviour.support import acting, eventually, labels, row, steps
 from tests.sample import looping
 from tests.sample.branching import branches, child
 from tests.sample.looping import acts_in_async, acts_in_async_step, anap, nap_in_step
+from tests.sample.models import Mark
 
 
 class PoolTestCase(TransactionTestCase):
@@ -131,6 +133,48 @@ class AnAsyncPool(PoolTestCase):
 
         for handle in handles:
             self.assertEqual(["unset", *[handle.id] * 10], seen[handle.id])
+
+
+class CodeBetweenTheSteps(PoolTestCase):
+    """What an async workflow itself asks the database through Django's async ORM."""
+
+    size = 40
+
+    def test_is_asked_in_the_same_threads(self):
+        """No other thread, hence no further connection, however many workflows ask; none keeps a thread between."""
+        names = []
+
+        async def ask():
+            for _ in range(3):
+                names.append(await sync_to_async(where)())
+                await anap("a", 0.001)
+
+        with acting(ask):
+            self.run_all(*acts_in_async.start_many([()] * 40))
+
+        self.assertEqual(120, len(names))
+        self.assertEqual(set(), {name for name in names if not name.startswith("durable-database")})
+
+    def test_finds_a_connection_that_works(self):
+        """One that broke is not kept for all that come later."""
+
+        def break_connection():
+            connection.ensure_connection()
+            connection.connection.close()
+
+        async def ask():
+            await sync_to_async(break_connection)()
+            return await Mark.objects.acount()
+
+        handle = acts_in_async.start()
+        with acting(ask):
+            self.run_all(handle)
+
+        self.assertEqual(("succeeded", 1), (row(handle).status, row(handle).attempt))
+
+
+def where():
+    return threading.current_thread().name
 
 
 class WhatAWorkflowRaises(PoolTestCase):
