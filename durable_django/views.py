@@ -18,7 +18,7 @@ from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.utils.module_loading import import_string
 from django.views.decorators.http import require_GET
 
-from durable_django.api.readers import READERS
+from durable_django.api.readers import READERS, leave_connections
 from durable_django.api.streams import StreamReader
 from durable_django.base import clock
 from durable_django.conf import durable_settings
@@ -38,7 +38,7 @@ def stream(request: HttpRequest, workflow_id: str, key: str) -> StreamingHttpRes
     Each entry is a message: its data is the value as JSON, its id the offset. A browser that lost the connection sends
     the last id (Last-Event-ID) and goes on behind it. Who may read what is decided by the callable that the setting
     STREAM_PERMISSION names, called with request, workflow_id and key; without one, nobody may. Under WSGI each
-    reader holds a thread of the server, under ASGI none.
+    reader holds a thread of the server and its connection to the database, under ASGI neither.
     """
     if not _is_permitted(request, workflow_id, key):
         raise PermissionDenied
@@ -78,6 +78,7 @@ def _follow(reader: StreamReader, found: list[tuple[int, str]]) -> Iterator[str]
 
 async def _afollow(reader: StreamReader, found: list[tuple[int, str]]) -> AsyncIterator[str]:
     said_at = clock.elapsed_seconds()
+    await leave_connections()
     async with READERS.reading() as in_thread:
         while True:
             if text := _text(reader, found, said_at):

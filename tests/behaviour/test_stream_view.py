@@ -11,11 +11,13 @@ from asgiref.testing import ApplicationCommunicator
 from django.core.asgi import get_asgi_application
 from django.core.exceptions import PermissionDenied
 from django.db import connections
+from django.db.backends.signals import connection_created
 from django.test import AsyncClient, LiveServerTestCase, TestCase, TransactionTestCase, override_settings
 from django.urls import NoReverseMatch, include, path, reverse
 
 import durable_django as durable
 from durable_django import InsideTransaction, views
+from durable_django.api import readers
 from durable_django.models import Workflow
 from durable_django.testing import run_until_idle
 from tests.behaviour.support import elsewhere, waiting
@@ -302,6 +304,29 @@ class ABrowserUnderAsgi(TransactionTestCase):
             return set(first), set(last)
 
         self.assertEqual(({'id: 0\ndata: "a"\n\n'}, {END}), async_to_sync(follow)())
+
+    def test_keeps_no_connection_to_the_database(self):
+        """What the request has opened until the stream begins is closed; those who look for all are few."""
+        handle = waiting(talking.streams_when_told, "k")
+        opened = set()
+
+        def notice(connection, **_facts):
+            opened.add(connection)
+
+        async def follow():
+            browsers = [await self.connect(handle) for _ in range(12)]
+            await sync_to_async(tell)(handle, "a")
+            await asyncio.gather(*(self.body(browser) for browser in browsers))
+            left = [each for each in opened if each.connection is not None]
+            await sync_to_async(tell)(handle, "end")
+            await asyncio.gather(*(browser.wait(timeout=10) for browser in browsers))
+            return len(left)
+
+        connection_created.connect(notice)
+        self.addCleanup(connection_created.disconnect, notice)
+
+        self.assertLessEqual(async_to_sync(follow)(), readers.SIZE)
+        self.assertGreaterEqual(len(opened), 12)
 
     def test_that_goes_away_is_followed_no_longer(self):
         """The answer is cancelled, though the stream is open."""
