@@ -152,10 +152,8 @@ def give_up(wait: Wait, error: Exception) -> Any:
 
     Without a record a replay would wait again, in front of what the code has done since.
     """
-    run = wait.run
-    otherwise = Answer(error=payloads.encode_error(error))
-    recorded = run.guard(_settled, wait, otherwise)
-    return checkpoints.answer(recorded, run)
+    recorded = wait.run.guard(_answer_of, wait, Answer(error=payloads.encode_error(error)))
+    return checkpoints.answer(recorded, wait.run)
 
 
 def suspend(run: Run, waits: Sequence[Wait]) -> list[Wait]:
@@ -185,29 +183,23 @@ def that_are_ready(run: Run, waits: Sequence[Wait]) -> list[Wait]:
         return []
 
 
-def _answer_of(wait: Wait) -> Recorded:
+def _answer_of(wait: Wait, otherwise: Answer | None = None) -> Recorded:
     run = wait.run
-    if not wait.consumes and not wait.is_begun:
+    if otherwise is None and not wait.consumes and not wait.is_begun:
         if (answer := _glance(wait)) is not None:
             glanced = wait.entry(answer)
             return checkpoints.record(glanced) or _recorded(glanced)
         if wait.until is None and run.branch is not run.main:
             # The run looks again, under the locks, for all its branches at once.
             raise Parked((wait,))
-    if (recorded := _settled(wait)) is not None:
-        return recorded
-    wait.is_begun = True
-    run.history[wait.place] = Recorded(wait.name, wait.kind, None, None, 0, is_finished=False)
-    raise Suspended if run.is_alone else Parked((wait,))
-
-
-def _settled(wait: Wait, otherwise: Answer | None = None) -> Recorded | None:
     try:
-        entry = _until_looked(wait.run, "look for what is awaited", lambda: _settle(wait, otherwise))
+        entry = _until_looked(run, "look for what is awaited", lambda: _settle(wait, otherwise))
     except Taken:
         return checkpoints.adopt_when_answered(wait.entry(Answer()))
     if entry is None:
-        return None
+        wait.is_begun = True
+        run.history[wait.place] = Recorded(wait.name, wait.kind, None, None, 0, is_finished=False)
+        raise Suspended if run.is_alone else Parked((wait,))
     checkpoints.send_recorded(entry)
     return _recorded(entry)
 

@@ -1,6 +1,7 @@
 """Several things at the same time in an async workflow: agather(), and what asyncio itself has for it."""
 
 import asyncio
+import time
 from functools import partial
 
 from asgiref.sync import sync_to_async
@@ -305,6 +306,15 @@ class CallsAtTheSameTime(TestCase):
         handle = gathering(partial(durable.areceive, "a", None), pause)
 
         self.assertEqual(("waiting", ["after the pause"]), (row(handle).status, labels()))
+
+    def test_do_not_wait_for_what_is_not_durable_for_long(self):
+        """After a second the workflow is suspended over its head, and begins again when its answer comes."""
+        began = time.monotonic()
+
+        handle = gathering(partial(durable.areceive, "a", None), partial(asyncio.sleep, 60))
+
+        self.assertEqual("message:a", row(handle).waiting_for)
+        self.assertLess(time.monotonic() - began, 30)
 
     def test_of_children_wake_the_workflow_a_few_times(self):
         """All are started at once; of those that are waited for the first one in order wakes it."""
