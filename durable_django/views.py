@@ -7,11 +7,13 @@ Source of the format: WHATWG HTML Living Standard, section 9.2 (Server-sent even
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from functools import partial
 from typing import Any
 
+from asgiref.sync import async_to_sync
 from django.core.exceptions import PermissionDenied
 from django.core.handlers.asgi import ASGIRequest
 from django.http import Http404, HttpRequest, StreamingHttpResponse
@@ -37,8 +39,8 @@ def stream(request: HttpRequest, workflow_id: str, key: str) -> StreamingHttpRes
 
     Each entry is a message: its data is the value as JSON, its id the offset. A browser that lost the connection sends
     the last id (Last-Event-ID) and goes on behind it. Who may read what is decided by the callable that the setting
-    STREAM_PERMISSION names, called with request, workflow_id and key; without one, nobody may. Under WSGI each
-    reader holds a thread of the server and its connection to the database, under ASGI neither.
+    STREAM_PERMISSION names, called with request, workflow_id and key, async or not; without one, nobody may. Under
+    WSGI each reader holds a thread of the server and its connection to the database, under ASGI neither.
     """
     if not _is_permitted(request, workflow_id, key):
         raise PermissionDenied
@@ -55,7 +57,13 @@ def stream(request: HttpRequest, workflow_id: str, key: str) -> StreamingHttpRes
 
 def _is_permitted(request: HttpRequest, workflow_id: str, key: str) -> bool:
     chosen: Any = durable_settings.STREAM_PERMISSION
-    return bool(chosen) and bool(import_string(chosen)(request, workflow_id, key))
+    answer = bool(chosen) and import_string(chosen)(request, workflow_id, key)
+    # What is yet to be awaited would count as a yes.
+    return bool(async_to_sync(_awaited)(answer) if inspect.isawaitable(answer) else answer)
+
+
+async def _awaited(answer: Awaitable[Any]) -> Any:
+    return await answer
 
 
 def _offset(request: HttpRequest) -> int:

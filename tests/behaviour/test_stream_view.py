@@ -43,6 +43,10 @@ def permission(request, workflow_id, key):
     return Door.answer
 
 
+async def apermission(request, workflow_id, key):
+    return await Workflow.objects.filter(pk=workflow_id).aexists() and permission(request, workflow_id, key)
+
+
 open_door = override_settings(
     ROOT_URLCONF=__name__, DURABLE_DJANGO={"STREAM_PERMISSION": f"{__name__}.permission", "NOTIFY": False}
 )
@@ -84,6 +88,17 @@ class WhoMayRead(TestCase):
 
         self.assertEqual([200, 200, 403, 403, 403], found)
         self.assertEqual({("GET", self.handle.id, "k")}, set(Door.asked))
+
+    @override_settings(
+        DURABLE_DJANGO={"STREAM_PERMISSION": f"{__name__}.apermission", "NOTIFY": False},
+    )
+    def test_may_be_decided_by_an_async_callable(self):
+        """What it says counts, not that it has yet to be awaited; under WSGI and ASGI."""
+        for client in (self.client, AsyncClient()):
+            get = client.get if client is self.client else async_to_sync(client.get)
+            for answer, expected in ((False, 403), (True, 200)):
+                with self.subTest(client=client, answer=answer), mock.patch.object(Door, "answer", answer):
+                    self.assertEqual(expected, get(address(self.handle)).status_code)
 
     @open_door
     def test_is_decided_before_anything_is_looked_at(self):
