@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from durable_django.base import clock
 from durable_django.base.interrupts import EngineFailed, Interrupt, Parked
@@ -57,6 +57,7 @@ class Board:
         self._operations: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._interruptible: set[asyncio.Task[Any]] = set()
+        self._made: WeakSet[asyncio.Task[Any]] = WeakSet()
         # Cancellations that operations outlasted. The next one of the task is hit instead, unless asyncio.timeout(), or
         # whoever had asked for it, has taken it back meanwhile: what was recorded in time is in time at every replay.
         self._late: WeakKeyDictionary[asyncio.Task[Any], asyncio.CancelledError] = WeakKeyDictionary()
@@ -154,16 +155,22 @@ class Board:
         for task in {self.task, *self._interruptible}:
             task.cancel()
 
+    def adopt(self, task: asyncio.Task[Any]) -> None:
+        """Note a task that the workflow's code has made, to end it with the attempt."""
+        self._made.add(task)
+
     async def leave(self) -> None:
         """
-        End what the workflow's code, which has ended, has left behind: operations that nobody awaits.
+        End what the workflow's code, which has ended, has left behind: operations that nobody awaits, and other tasks.
 
-        Until they have ended nothing is settled: another attempt must not begin beside a step that still runs, nor a
-        suspension be decided beside an outcome.
+        Until the operations have ended nothing is settled: another attempt must not begin beside a step that still
+        runs, nor a suspension be decided beside an outcome.
         """
         self._is_over = True
         self._note_change()
         await Late().outlast(self._end_operations())
+        for task in self._made:
+            task.cancel()
 
     async def _end_operations(self) -> None:
         while self._tasks:

@@ -9,6 +9,7 @@ from asgiref.sync import sync_to_async
 from django.db import connection, connections
 from django.test import TransactionTestCase
 
+import durable_django as durable
 from durable_django import signals
 from durable_django.base import registry
 from durable_django.base.interrupts import LeaseLost, LetGo
@@ -171,6 +172,57 @@ class CodeBetweenTheSteps(PoolTestCase):
             self.run_all(handle)
 
         self.assertEqual(("succeeded", 1), (row(handle).status, row(handle).attempt))
+
+
+class TasksThatAreLeftBehind(PoolTestCase):
+    def setUp(self):
+        super().setUp()
+        self.ended = []
+
+    def leave_behind(self, name):
+        """Begin a task that would go on for ever. Return it, since the event loop alone would not keep it."""
+
+        async def stay():
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.ended.append(name)
+
+        return asyncio.create_task(stay())
+
+    def test_by_the_code_of_a_workflow_end_with_the_attempt(self):
+        """When it is suspended, and when it ends: each replay would make one more."""
+        kept = []
+
+        async def wait():
+            kept.append(self.leave_behind("code"))
+            return await durable.areceive("a", None)
+
+        with acting(wait):
+            handle = acts_in_async.start()
+            self.run_all(handle)
+            eventually(lambda: self.ended == ["code"], "the first one has ended")
+            durable.send(handle.id, "came", "a")
+            self.run_all(handle)
+            eventually(lambda: self.ended == ["code", "code"], "the second one has ended")
+
+        self.assertEqual("came", handle.refresh().result())
+
+    def test_by_a_step_go_on(self):
+        """As those of a client that the process keeps."""
+        kept = []
+
+        async def begin():
+            kept.append(self.leave_behind("step"))
+
+        with acting(begin):
+            handle = acts_in_async_step.start()
+            self.run_all(handle)
+        time.sleep(0.05)
+
+        self.assertEqual([], self.ended)
+        kept[0].get_loop().call_soon_threadsafe(kept[0].cancel)
+        eventually(lambda: self.ended == ["step"], "it was cancelled by the test")
 
 
 def where():
