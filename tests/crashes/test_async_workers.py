@@ -114,7 +114,6 @@ class AnAsyncWorkerThatIsKilled(CrashTestCase):
         self.assertEqual(["w-before", "w", "w-after"], handle.result(timeout=60))
         self.assert_made_once("w-before", "w", "w-after")
 
-
     def test_in_a_gather_replays_each_branch_from_its_own_rows(self):
         """One sleeps, one is in its second step, one has ended: what was recorded stays, on its own line."""
         victim = self.start_worker()
