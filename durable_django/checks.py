@@ -6,12 +6,14 @@ E004 two workflows have one name               E005 @workflow(queue=) names an u
 E006 the database is not PostgreSQL or SQLite  E007 SQLite in memory         E008 heartbeat not well below the lease
 E009 SQLite is older than 3.35                 E010 STREAM_PERMISSION names no callable
 W001 SQLite without a write-ahead log          W002 another app's `worker` command hides ours
+W003 workers may open more connections than the server takes; asked of the database, by `check --database default`
 """
 
 from __future__ import annotations
 
 import math
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from django.apps import apps
@@ -24,6 +26,8 @@ from django.utils.module_loading import import_string
 from durable_django.base import registry
 from durable_django.conf import SETTING, defaults, durable_settings
 from durable_django.exceptions import UnknownQueue
+from durable_django.worker import headroom
+from durable_django.worker.options import WorkerOptions
 
 _SUPPORTED = ("postgresql", "sqlite")
 #: From here on an UPDATE can return what it changed, which is how workflows are claimed.
@@ -166,6 +170,22 @@ def _is_under_test(database: dict[str, Any]) -> bool:
 def _alias() -> str:
     """Return the database of the workflow tables."""
     return router.db_for_write(apps.get_model("durable_django", "Workflow"))
+
+
+@register(Tags.database)
+def check_connections(databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
+    """Report that one worker process, as the settings say, may open more connections than the server takes."""
+    alias = _alias()
+    if alias not in (databases or ()) or check_settings():
+        return []
+    return judge_connections(alias, WorkerOptions(threads=int(durable_settings.THREADS)))
+
+
+def judge_connections(alias: str, options: WorkerOptions) -> list[CheckMessage]:
+    """Report that a worker command of these options may open more connections than the server takes."""
+    text = headroom.shortage(alias, options)
+    hint = "Use fewer processes or threads, lower ASYNC_CONNECTIONS, or raise max_connections of the server."
+    return [Warning(text, hint=hint, id="durable_django.W003")] if text else []
 
 
 @register(Tags.compatibility)

@@ -193,9 +193,12 @@ class StepTimeout(StepError, TimeoutError):
 
 
 class StepAborted(StepError):
-    """The body raised SystemExit or another exception that is not an Exception; it counts as a failure."""
+    """A body was left by SystemExit or its like, or the workflow's own code has cancelled a step or a wait."""
 
-    template = "Step {step!r} was left by {error}, which is not an Exception. Raise an Exception to fail a step."
+    template = (
+        "Step {step!r} was left by {error}, which is not an Exception. "
+        "Raise an Exception to fail a step; to bound a step or a wait, give it a timeout."
+    )
 
 
 class BrokenTransaction(StepError, TransactionManagementError):

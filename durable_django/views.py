@@ -7,18 +7,20 @@ Source of the format: WHATWG HTML Living Standard, section 9.2 (Server-sent even
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from functools import partial
 from typing import Any
 
+from asgiref.sync import async_to_sync
 from django.core.exceptions import PermissionDenied
 from django.core.handlers.asgi import ASGIRequest
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.utils.module_loading import import_string
 from django.views.decorators.http import require_GET
 
-from durable_django.api.readers import READERS
+from durable_django.api.readers import READERS, leave_connections
 from durable_django.api.streams import StreamReader
 from durable_django.base import clock
 from durable_django.conf import durable_settings
@@ -37,8 +39,8 @@ def stream(request: HttpRequest, workflow_id: str, key: str) -> StreamingHttpRes
 
     Each entry is a message: its data is the value as JSON, its id the offset. A browser that lost the connection sends
     the last id (Last-Event-ID) and goes on behind it. Who may read what is decided by the callable that the setting
-    STREAM_PERMISSION names, called with request, workflow_id and key; without one, nobody may. Under WSGI each
-    reader holds a thread of the server, under ASGI none.
+    STREAM_PERMISSION names, called with request, workflow_id and key, async or not; without one, nobody may. Under
+    WSGI each reader holds a thread of the server and its connection to the database, under ASGI neither.
     """
     if not _is_permitted(request, workflow_id, key):
         raise PermissionDenied
@@ -55,7 +57,13 @@ def stream(request: HttpRequest, workflow_id: str, key: str) -> StreamingHttpRes
 
 def _is_permitted(request: HttpRequest, workflow_id: str, key: str) -> bool:
     chosen: Any = durable_settings.STREAM_PERMISSION
-    return bool(chosen) and bool(import_string(chosen)(request, workflow_id, key))
+    answer = bool(chosen) and import_string(chosen)(request, workflow_id, key)
+    # What is yet to be awaited would count as a yes.
+    return bool(async_to_sync(_awaited)(answer) if inspect.isawaitable(answer) else answer)
+
+
+async def _awaited(answer: Awaitable[Any]) -> Any:
+    return await answer
 
 
 def _offset(request: HttpRequest) -> int:
@@ -78,6 +86,7 @@ def _follow(reader: StreamReader, found: list[tuple[int, str]]) -> Iterator[str]
 
 async def _afollow(reader: StreamReader, found: list[tuple[int, str]]) -> AsyncIterator[str]:
     said_at = clock.elapsed_seconds()
+    await leave_connections()
     async with READERS.reading() as in_thread:
         while True:
             if text := _text(reader, found, said_at):

@@ -58,6 +58,7 @@ MAY_LOG = {
 MAY_WRITE_SQL = {
     "engine/wakeups.py": "LISTEN, NOTIFY and data_version have no word in the ORM",
     "models/compiled.py": "executes what the ORM compiled",
+    "worker/headroom.py": "asks for a setting of the server",
 }
 MAY_CATCH_INTERRUPTS = {
     "engine/attempts.py": "turns an interrupt into the fate of the attempt",

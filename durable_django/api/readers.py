@@ -76,6 +76,18 @@ class Readers:
 READERS = Readers()
 
 
+async def leave_connections() -> None:
+    """Close those that this request has opened so far: Django would keep them until its answer has ended."""
+    await sync_to_async(_close_outside_transactions)()
+
+
+def _close_outside_transactions() -> None:
+    for connection in connections.all(initialized_only=True):
+        # The block is that of a TestCase.
+        if not connection.in_atomic_block:
+            connection.close()
+
+
 async def _look_here(act: Callable[[], T]) -> T:
     return await sync_to_async(act)()
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from asgiref.sync import sync_to_async
 
-from durable_django.base.interrupts import Parked, Stopped
+from durable_django.base.interrupts import Stopped
 from durable_django.engine.ownership import Ownership
 
 T = TypeVar("T")
@@ -33,6 +33,9 @@ class Threads(Protocol):
     def seat(self, around: Around | None = None) -> AbstractContextManager[None]:
         """Give a block one thread of its own for what it asks the database through sync_to_async()."""
 
+    def lending(self, around: Around | None = None) -> AbstractContextManager[None]:
+        """Give a block a thread for each thing that it asks the database through sync_to_async(), for as long."""
+
 
 class OneThread:
     """Lets the thread that waits for an event loop ask the database, as async_to_sync() arranges it."""
@@ -44,6 +47,8 @@ class OneThread:
     def seat(self, around: Around | None = None) -> AbstractContextManager[None]:  # noqa: ARG002 - see Threads
         """Give the same thread: there is no other."""
         return nullcontext()
+
+    lending = seat
 
 
 class AwakeThreads:
@@ -61,6 +66,10 @@ class AwakeThreads:
     def seat(self, around: Around | None = None) -> AbstractContextManager[None]:  # noqa: ARG002 - it has its own
         """Give a block one thread of its own."""
         return self.threads.seat(self._around)
+
+    def lending(self, around: Around | None = None) -> AbstractContextManager[None]:  # noqa: ARG002 - it has its own
+        """Give a block a thread for each call."""
+        return self.threads.lending(self._around)
 
     def _around(self, act: Callable[[], T]) -> T:
         with self.owner.sessions.open(self.alias):
@@ -99,10 +108,5 @@ async def _contained(act: Awaitable[T]) -> T:
 
 
 async def aside(threads: Threads, act: Callable[[], T], late: Late) -> T:
-    """Let a thread do something, to its end. What would have to wait behind a cancellation is cancelled instead."""
-    late.follow()
-    try:
-        return await late.outlast(threads(act))
-    except Parked:
-        late.follow()
-        raise
+    """Let a thread do something, to its end."""
+    return await late.outlast(threads(act))

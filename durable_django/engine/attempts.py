@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -162,7 +163,8 @@ async def _acall(run: Run, call: Callable[[], Awaitable[Any]]) -> Any:
 
 async def _awaited(run: Run, call: Callable[[], Awaitable[Any]]) -> Any:
     try:
-        return await call()
+        with nullcontext() if run.board is None else run.board.threads.lending():
+            return await call()
     finally:
         task = asyncio.current_task()
         while task is not None and task.cancelling():

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from durable_django.base import clock
 from durable_django.base.interrupts import EngineFailed, Interrupt, Parked
@@ -21,6 +21,7 @@ from durable_django.engine import waits
 from durable_django.engine.asides import Late, Threads, aside
 from durable_django.engine.driving import Flow, adrive
 from durable_django.engine.waits import Wait
+from durable_django.exceptions import StepAborted
 
 if TYPE_CHECKING:
     from durable_django.engine.context import Run
@@ -56,6 +57,7 @@ class Board:
         self._operations: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._interruptible: set[asyncio.Task[Any]] = set()
+        self._made: WeakSet[asyncio.Task[Any]] = WeakSet()
         # Cancellations that operations outlasted. The next one of the task is hit instead, unless asyncio.timeout(), or
         # whoever had asked for it, has taken it back meanwhile: what was recorded in time is in time at every replay.
         self._late: WeakKeyDictionary[asyncio.Task[Any], asyncio.CancelledError] = WeakKeyDictionary()
@@ -82,16 +84,23 @@ class Board:
         await self._is_open.wait()
         self._require_going_on()
         with self._under_way() as late:
-            while True:
-                try:
-                    return await act(late)
-                except Parked as parked:
-                    await self._wait(parked.waits)
-                except Exception as error:
-                    if self._is_over:
-                        # Nobody asks for it any more.
-                        raise asyncio.CancelledError from error
-                    raise
+            try:
+                return await self._until_answered(act, late)
+            except Exception as error:
+                if self._is_over:
+                    # Nobody asks for it any more.
+                    raise asyncio.CancelledError from error
+                raise
+
+    async def _until_answered(self, act: Callable[[Late], Awaitable[Any]], late: Late) -> Any:
+        while True:
+            try:
+                return await act(late)
+            except Parked as parked:
+                if late.error is None:
+                    await self._wait(parked.waits, late)
+                if late.error is not None:
+                    return await self._give_up(parked.waits, late)
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -146,16 +155,22 @@ class Board:
         for task in {self.task, *self._interruptible}:
             task.cancel()
 
+    def adopt(self, task: asyncio.Task[Any]) -> None:
+        """Note a task that the workflow's code has made, to end it with the attempt."""
+        self._made.add(task)
+
     async def leave(self) -> None:
         """
-        End what the workflow's code, which has ended, has left behind: operations that nobody awaits.
+        End what the workflow's code, which has ended, has left behind: operations that nobody awaits, and other tasks.
 
-        Until they have ended nothing is settled: another attempt must not begin beside a step that still runs, nor a
-        suspension be decided beside an outcome.
+        Until the operations have ended nothing is settled: another attempt must not begin beside a step that still
+        runs, nor a suspension be decided beside an outcome.
         """
         self._is_over = True
         self._note_change()
         await Late().outlast(self._end_operations())
+        for task in self._made:
+            task.cancel()
 
     async def _end_operations(self) -> None:
         while self._tasks:
@@ -191,7 +206,7 @@ class Board:
             if late.error is not None:
                 self._late[task] = late.error
 
-    async def _wait(self, awaited: Sequence[Wait]) -> None:
+    async def _wait(self, awaited: Sequence[Wait], late: Late) -> None:
         waiting: asyncio.Future[None] = self._loop.create_future()
         self._parked[waiting] = awaited
         self._busy -= 1
@@ -200,9 +215,22 @@ class Board:
             self._closing = self._loop.create_task(self._close())
         try:
             await waiting
+        except asyncio.CancelledError as error:
+            if self._is_over:
+                raise
+            late.error = error
         finally:
             del self._parked[waiting]
             self._busy += 1
+
+    async def _give_up(self, awaited: Sequence[Wait], late: Late) -> Any:
+        """End the wait of an operation whose task the workflow's own code has cancelled: for good, as a step ends."""
+        error, late.error = late.error, None
+        await late.outlast(self._is_open.wait())
+        self._require_going_on()
+        (wait,) = awaited
+        aborted = StepAborted(step=wait.name, error=type(error).__name__)
+        return await aside(self.threads, partial(waits.give_up, wait, aborted), late)
 
     def _note_change(self) -> None:
         self._changed_at = clock.elapsed_seconds()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
@@ -228,6 +229,13 @@ _run: ContextVar[Run | None] = ContextVar("durable_django_run", default=None)
 _branch: ContextVar[Branch | None] = ContextVar("durable_django_branch", default=None)
 _taken: ContextVar[deque[Place] | None] = ContextVar("durable_django_taken", default=None)
 _step: ContextVar[StepInfo | None] = ContextVar("durable_django_step", default=None)
+
+
+def adopt(task: asyncio.Task[Any]) -> None:
+    """Let a task that the code of an async workflow has made end with the attempt; one of a step may outlive it."""
+    run = _run.get()
+    if run is not None and run.board is not None and _step.get() is None:
+        run.board.adopt(task)
 
 
 def alias_of_workflows() -> str:

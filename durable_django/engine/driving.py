@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 
-from durable_django.base.interrupts import Parked
 from durable_django.engine.asides import Late, Threads
 from durable_django.engine.ownership import Ownership
 
@@ -101,14 +100,6 @@ async def adrive(flow: Flow[T], threads: Threads, late: Late) -> T:
 
     late  takes a cancellation that came in a blocking act; it follows at the next act that can be left out, if any
     """
-    try:
-        return cast("T", await _adrive(flow, threads, late))
-    except Parked:
-        late.follow()
-        raise
-
-
-async def _adrive(flow: Flow[Any], threads: Threads, late: Late) -> Any:
     act = _begin(flow)
     while not isinstance(act, _Returned):
         try:
@@ -117,7 +108,7 @@ async def _adrive(flow: Flow[Any], threads: Threads, late: Late) -> Any:
             act = _throw(flow, error)
         else:
             act = _send(flow, came)
-    return act.value
+    return cast("T", act.value)
 
 
 class _Returned:

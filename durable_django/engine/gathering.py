@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from durable_django.base.interrupts import Parked
+from durable_django.base.interrupts import Parked, Stopped
 from durable_django.engine import checkpoints, children, context, waits
 from durable_django.engine.boards import Board
 from durable_django.engine.branches import Branch, Place
@@ -82,11 +82,25 @@ async def _in_tasks(run: Run, board: Board, place: Place, calls: Sequence[Callab
             for key, call in zip(keys, calls, strict=True)
         ]
         try:
-            return list(await asyncio.gather(*tasks))
+            return await _all(tasks)
         except _Left as left:
+            if isinstance(left.error, KeyboardInterrupt):
+                # The neighbours are only interrupted, to begin again: none of them is recorded as left.
+                run.note(Stopped(left.error))
             raise left.error from None
         finally:
             await _end(tasks)
+
+
+async def _all(tasks: Sequence[asyncio.Task[Ended]]) -> list[Ended]:
+    try:
+        return list(await asyncio.gather(*tasks))
+    except asyncio.CancelledError:
+        # It has cancelled the branches, and waited for them. If all have ended, what each ended with is recorded, and
+        # every replay finds that and no cancellation.
+        if all(task.done() and not task.cancelled() and task.exception() is None for task in tasks):
+            return [task.result() for task in tasks]
+        raise
 
 
 async def _end(tasks: Sequence[asyncio.Task[Ended]]) -> None:

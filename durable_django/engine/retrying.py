@@ -106,13 +106,14 @@ def _give_thread_back(call: Call) -> None:
     if call.run.is_alone:
         raise Suspended
     call.run.history[call.place] = Recorded(call.spec.name, call.spec.kind, None, None, call.retries, is_finished=False)
-    raise Parked((RetryWait(run=call.run, place=call.place, name=call.spec.name, kind=call.spec.kind),))
+    raise Parked((RetryWait(call=call, run=call.run, place=call.place, name=call.spec.name, kind=call.spec.kind),))
 
 
 @dataclass(eq=False, kw_only=True)
 class RetryWait(Wait):
     """A branch whose step waits for its next retry."""
 
+    call: Call
     until: float = 1
     awaited: str = awaited.FOR_RETRY
     is_begun: bool = field(default=True, init=False)
@@ -123,6 +124,10 @@ class RetryWait(Wait):
     def at_end(self) -> Answer:
         """Leave it to the step, which is called again."""
         raise NotImplementedError
+
+    def entry(self, answer: Answer, *, is_begun: bool = False) -> Entry:  # noqa: ARG002 - it always is
+        """Return the checkpoint of the step, with its count of calls."""
+        return self.call.entry(output=answer.output, error=answer.error)
 
 
 def time_out(call: Call) -> bool:

@@ -105,12 +105,11 @@ def _flow(run: Run, place: Place, spec: StepSpec, args: tuple[Any, ...], kwargs:
         recorded = checkpoints.recall(run, place, spec.name, spec.kind)
         if recorded is not None and recorded.is_finished:
             return (yield Blocking(checkpoints.answer, recorded, run))
-        call = Call(run, spec, place, args, kwargs)
+        call, left = Call(run, spec, place, args, kwargs), 0.0
         if recorded is not None:
             call.retries, call.is_retrying = recorded.retries, True
             left = yield Blocking(retrying.seconds_left, call)
-            yield from _pause(call, left)
-        return (yield from _until_outcome(call))
+        return (yield from _until_outcome(call, left))
     except Interrupt as interrupt:
         run.note(interrupt)
         raise
@@ -119,9 +118,10 @@ def _flow(run: Run, place: Place, spec: StepSpec, args: tuple[Any, ...], kwargs:
         raise
 
 
-def _until_outcome(call: Call) -> Flow[Any]:
+def _until_outcome(call: Call, pause: float) -> Flow[Any]:
     while True:
         try:
+            yield from _pause(call, pause)
             with _watching(call):
                 if call.spec.is_atomic:
                     return (yield UserCode(partial(_in_thread, call, partial(atomicity.run_atomic, call))))
@@ -138,7 +138,7 @@ def _until_outcome(call: Call) -> Flow[Any]:
         except Taken:
             # An outcome got there first: that of a commit which nobody heard of.
             return (yield Blocking(_adopt, call))
-        yield Nap(call.run.owner, delay)
+        pause = delay
 
 
 def _watching(call: Call) -> AbstractContextManager[None]:
@@ -155,7 +155,7 @@ def _in_thread(call: Call, act: Callable[[], Any]) -> Any:
 
 
 def _cancelled_by(call: Call, cancelled: asyncio.CancelledError) -> Exception:
-    """Return the error of a step whose task was cancelled before its body began, or was called again."""
+    """Return the error of a step whose task was cancelled before its body began, or until it is called again."""
     error = call.aborted_by(cancelled)
     if isinstance(error, Exception):
         return error
@@ -163,7 +163,7 @@ def _cancelled_by(call: Call, cancelled: asyncio.CancelledError) -> Exception:
 
 
 def _pause(call: Call, left: float) -> Flow[None]:
-    """Wait for the time in the row of a step that an earlier attempt left between two retries."""
+    """Wait for the next call of a step: what is left of the time in its row."""
     if left > retrying.LONGEST_NAP_SECONDS:
         yield Blocking(retrying.wait, call)
     if left > 0:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from django.db import IntegrityError, OperationalError, connections
 
+from durable_django.base import payloads
 from durable_django.base.clock import Later
 from durable_django.base.interrupts import Interrupt, Parked, Suspended
 from durable_django.engine import checkpoints, context, faults
@@ -148,6 +149,16 @@ def perform(wait: Wait) -> Any:
         raise
 
 
+def give_up(wait: Wait, error: Exception) -> Any:
+    """
+    End a wait whose task was cancelled: return its answer if that has come; if not, record the error and raise it.
+
+    Without a record a replay would wait again, in front of what the code has done since.
+    """
+    recorded = wait.run.guard(_answer_of, wait, Answer(error=payloads.encode_error(error)))
+    return checkpoints.answer(recorded, wait.run)
+
+
 def suspend(run: Run, waits: Sequence[Wait]) -> list[Wait]:
     """
     Suspend a run all of whose branches wait. Return those waits whose answer has come meanwhile.
@@ -175,9 +186,9 @@ def that_are_ready(run: Run, waits: Sequence[Wait]) -> list[Wait]:
         return []
 
 
-def _answer_of(wait: Wait) -> Recorded:
+def _answer_of(wait: Wait, otherwise: Answer | None = None) -> Recorded:
     run = wait.run
-    if not wait.consumes and not wait.is_begun:
+    if otherwise is None and not wait.consumes and not wait.is_begun:
         if (answer := _glance(wait)) is not None:
             glanced = wait.entry(answer)
             return checkpoints.record(glanced) or _recorded(glanced)
@@ -185,7 +196,7 @@ def _answer_of(wait: Wait) -> Recorded:
             # The run looks again, under the locks, for all its branches at once.
             raise Parked((wait,))
     try:
-        entry = _until_looked(run, "look for what is awaited", lambda: _settle(wait))
+        entry = _until_looked(run, "look for what is awaited", lambda: _settle(wait, otherwise))
     except Taken:
         return checkpoints.adopt_when_answered(wait.entry(Answer()))
     if entry is None:
@@ -207,10 +218,14 @@ def _glance(wait: Wait) -> Answer | None:
         return None
 
 
-def _settle(wait: Wait) -> Entry | None:
-    """Record the answer, or note that the call waits, and suspend if nothing else can go on; in one transaction."""
+def _settle(wait: Wait, otherwise: Answer | None) -> Entry | None:
+    """
+    Record the answer, or note that the call waits, and suspend if nothing else can go on; in one transaction.
+
+    otherwise  what to record if there is no answer, instead of going on to wait
+    """
     _lock(wait.run, [wait])
-    answer = wait.look()
+    answer = wait.look() or otherwise
     is_begun = wait.is_begun
     if answer is None and not is_begun and wait.until != 0:
         _begin(wait)

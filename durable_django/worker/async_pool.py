@@ -7,9 +7,10 @@ import contextlib
 import contextvars
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from durable_django import signals
-from durable_django.engine import attempts
+from durable_django.engine import attempts, context
 from durable_django.engine.asides import AwakeThreads
 from durable_django.engine.ownership import Ownership
 from durable_django.models.workflow import Workflow
@@ -74,6 +75,7 @@ class AsyncPool:
 
     def _begin(self) -> asyncio.AbstractEventLoop:
         self._loop = asyncio.new_event_loop()
+        self._loop.set_task_factory(_task)
         threading.Thread(target=self._run, args=(self._loop,), name="durable-async", daemon=True).start()
         return self._loop
 
@@ -117,3 +119,10 @@ class AsyncPool:
                 self.is_alone = False
                 self._busy -= 1
             self.on_free()
+
+
+def _task(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:
+    """Make a task, which the board of the workflow whose own code wants it ends with the attempt."""
+    task = asyncio.Task(coro, loop=loop, **options)
+    context.adopt(task)
+    return task

@@ -3,7 +3,8 @@ Threads for the database, shared by the async workflows of one process: as many 
 
 Each statement of the engine takes a thread for as long as it lasts. A step that asks the database through Django's
 async ORM keeps one from its first question until it ends, since a cursor and a transaction belong to the thread that
-opened them; so does a step that is not async, or atomic, as long as it runs.
+opened them; so does a step that is not async, or atomic, as long as it runs. The code between the steps, which may
+await for long, has one for each question.
 """
 
 from __future__ import annotations
@@ -55,16 +56,17 @@ class DatabaseThreads:
     def seat(self, around: Around | None = None) -> Iterator[None]:
         """Give a block one thread of its own for what it asks the database through sync_to_async()."""
         seat = Seat(self, is_of_step=True, around=around)
-        # Where asgiref looks for the executor that it would make otherwise: a thread for each step, without a bound.
-        # Not as a context manager, which would shut the seat down in another thread.
-        sensitive = ThreadSensitiveContext()
-        SyncToAsync.context_to_thread_executor[sensitive] = seat  # type: ignore[assignment]
-        token = SyncToAsync.thread_sensitive_context.set(sensitive)
         try:
-            yield
+            with _executing(seat):
+                yield
         finally:
-            SyncToAsync.thread_sensitive_context.reset(token)
             seat.shutdown()
+
+    @contextlib.contextmanager
+    def lending(self, around: Around | None = None) -> Iterator[None]:
+        """Give a block a thread for each thing that it asks the database through sync_to_async(), for as long."""
+        with _executing(Lender(self, around)):
+            yield
 
     def request(self, seat: Seat) -> None:
         """Give the seat a thread, as soon as one is free."""
@@ -189,14 +191,45 @@ class Seat:
             self.threads.withdraw(self)
         elif unfinished:
             loop = asyncio.get_running_loop()
-            unfinished[0].add_done_callback(lambda _done: self._give_back_later(loop))
+            unfinished[0].add_done_callback(lambda _done: _call_in(loop, partial(self.threads.give_back, self)))
         else:
             self.threads.give_back(self)
 
-    def _give_back_later(self, loop: asyncio.AbstractEventLoop) -> None:
-        # Of a loop that has ended meanwhile nobody needs the thread.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(self.threads.give_back, self)
+
+class Lender:
+    """An executor, as asgiref uses one, that takes a seat for each call: threads keep nothing from one to the next."""
+
+    def __init__(self, threads: DatabaseThreads, around: Around | None) -> None:
+        self.threads = threads
+        self._around = around
+
+    def submit(self, func: Callable[..., T], /, *args: Any) -> Future[T]:
+        """Call something in a thread, once one is free."""
+        seat, loop = Seat(self.threads, is_of_step=True, around=self._around), asyncio.get_running_loop()
+        future = seat.submit(func, *args)
+        future.add_done_callback(lambda _done: _call_in(loop, seat.shutdown))
+        return future
+
+
+@contextlib.contextmanager
+def _executing(executor: Seat | Lender) -> Iterator[None]:
+    """Let sync_to_async() call what it is given in this executor."""
+    # Where asgiref looks for the one that it would make otherwise: a thread for each context, without a bound, or one
+    # for the whole process, whose connection nobody would look after. Not as a context manager, which would shut the
+    # executor down in another thread.
+    sensitive = ThreadSensitiveContext()
+    SyncToAsync.context_to_thread_executor[sensitive] = executor  # type: ignore[assignment]
+    token = SyncToAsync.thread_sensitive_context.set(sensitive)
+    try:
+        yield
+    finally:
+        SyncToAsync.thread_sensitive_context.reset(token)
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, act: Callable[[], object]) -> None:
+    # Of a loop that has ended meanwhile nobody needs the thread.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(act)
 
 
 def _fulfil(future: Future[T], call: Callable[[], T]) -> None:

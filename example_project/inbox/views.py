@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.defaultfilters import pluralize
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from durable_django import WorkflowFinished, get_event
@@ -54,5 +55,6 @@ def _decide(request: HttpRequest, letter: Letter, form: VerdictForm) -> None:
 @require_POST
 def fetch(request: HttpRequest) -> HttpResponse:
     """Fetch new letters."""
-    messages.success(request, f"{fetch_letters()} new letters.")
+    count = fetch_letters()
+    messages.success(request, f"{count} new letter{pluralize(count)}.")
     return redirect("inbox:letters")

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.defaultfilters import pluralize
 from django.views.decorators.http import require_POST, require_safe
 
 from durable_django import get_event
@@ -73,7 +74,8 @@ def check_out(_request: HttpRequest, number: str) -> HttpResponse:
 @require_POST
 def check_out_all(request: HttpRequest) -> HttpResponse:
     """Start the checkout of every order that has none."""
-    messages.success(request, f"{start_pending_checkouts()} checkouts started.")
+    count = start_pending_checkouts()
+    messages.success(request, f"{count} checkout{pluralize(count)} started.")
     return redirect("shop:orders")
 
 

@@ -1,6 +1,7 @@
 """Several things at the same time in an async workflow: agather(), and what asyncio itself has for it."""
 
 import asyncio
+import time
 from functools import partial
 
 from asgiref.sync import sync_to_async
@@ -151,17 +152,19 @@ class AnAsyncBranch(TestCase):
             handle.result()
 
     def test_that_is_left_by_ctrl_c_ends_the_worker(self):
-        """The workflow is given back."""
+        """The workflow is given back, and the steps of its neighbours are not recorded as left."""
 
         async def press():
+            await asyncio.sleep(0.05)
             raise KeyboardInterrupt
 
-        with acting(branches(partial(amark, "a"), press)):
+        with acting(branches(partial(amark, "a"), partial(anap, "b", 60), press)):
             handle = agathers_differently.start()
             with self.assertRaises(KeyboardInterrupt):
                 run_until_idle()
 
         self.assertEqual(("queued", 1), (row(handle).status, row(handle).recoveries))
+        self.assertEqual(["amark"], steps(handle))
 
     def test_that_swallows_its_wait_waits_all_the_same(self):
         """except BaseException cannot go on as if what it waits for had come."""
@@ -303,6 +306,15 @@ class CallsAtTheSameTime(TestCase):
         handle = gathering(partial(durable.areceive, "a", None), pause)
 
         self.assertEqual(("waiting", ["after the pause"]), (row(handle).status, labels()))
+
+    def test_do_not_wait_for_what_is_not_durable_for_long(self):
+        """After a second the workflow is suspended over its head, and begins again when its answer comes."""
+        began = time.monotonic()
+
+        handle = gathering(partial(durable.areceive, "a", None), partial(asyncio.sleep, 60))
+
+        self.assertEqual("message:a", row(handle).waiting_for)
+        self.assertLess(time.monotonic() - began, 30)
 
     def test_of_children_wake_the_workflow_a_few_times(self):
         """All are started at once; of those that are waited for the last one in order wakes it."""

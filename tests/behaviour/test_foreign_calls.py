@@ -3,13 +3,14 @@
 import asyncio
 import contextvars
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from asgiref.sync import async_to_sync, sync_to_async
 from django.test import TestCase
 
 import durable_django as durable
-from durable_django import OutsideWorkflow, current_workflow
+from durable_django import OutsideWorkflow, current_workflow, step
 from tests.behaviour.support import acting, labels, steps, waiting
 from tests.sample.branching import child, mark, mark_atomically
 from tests.sample.looping import acts_in_async, acts_in_async_step, amark, amark_atomically
@@ -48,12 +49,31 @@ def in_thread(act):
         raise error
 
 
+@step
+def square(number):
+    return number * number
+
+
 class InAWorkflow(CallTestCase):
     def test_a_call_from_a_thread_is_refused(self):
         """One that was given the workflow's context, as pools of threads do: the error points to gather()."""
         for call in (partial(mark, "a"), partial(durable.sleep, 60), partial(child.start, 1), durable.now):
             with self.subTest(call=call):
                 self.assertIn("use gather()", self.refusal_of(lambda call=call: in_thread(call)))
+
+    def test_a_thread_without_its_context_knows_of_no_workflow(self):
+        """Verbs are refused all the same; a step is an ordinary function there, and nothing of it is recorded."""
+
+        def in_pool(call):
+            with ThreadPoolExecutor(1) as pool:
+                return pool.submit(call).result()
+
+        with acting(lambda: in_pool(partial(square, 3))):
+            handle = waiting(acts_itself)
+
+        self.assertEqual((9, ["mark_atomically", "mark"]), (handle.result(), steps(handle)))
+        Mark.objects.all().delete()
+        self.assertIn("inside a workflow", self.refusal_of(lambda: in_pool(partial(durable.sleep, 60))))
 
     def test_a_call_from_async_code_is_refused(self):
         """Its tasks would wake in an order that no replay repeats: into one step with it."""

@@ -266,7 +266,7 @@ class TheFirstRun(TestCase):
             with mark_watched(seen):
                 run_until_idle()
 
-        self.assertEqual(held, handle.result())
+        self.assertEqual([held, held], [handle.result(), seen[0]])
         self.assertIsNot(held, seen[0])
 
     def test_sees_its_arguments_decoded(self):
@@ -284,8 +284,8 @@ def mark_watched(seen):
     """Keep what the step `act` gives its caller."""
     whole = stepping._until_outcome
 
-    def watched(call):
-        value = whole(call)
+    def watched(call, pause):
+        value = yield from whole(call, pause)
         if call.spec.name == "act":
             seen.append(value)
         return value

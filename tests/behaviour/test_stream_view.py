@@ -11,11 +11,13 @@ from asgiref.testing import ApplicationCommunicator
 from django.core.asgi import get_asgi_application
 from django.core.exceptions import PermissionDenied
 from django.db import connections
+from django.db.backends.signals import connection_created
 from django.test import AsyncClient, LiveServerTestCase, TestCase, TransactionTestCase, override_settings
 from django.urls import NoReverseMatch, include, path, reverse
 
 import durable_django as durable
 from durable_django import InsideTransaction, views
+from durable_django.api import readers
 from durable_django.models import Workflow
 from durable_django.testing import run_until_idle
 from tests.behaviour.support import elsewhere, waiting
@@ -39,6 +41,10 @@ def permission(request, workflow_id, key):
     if isinstance(Door.answer, Exception):
         raise Door.answer
     return Door.answer
+
+
+async def apermission(request, workflow_id, key):
+    return await Workflow.objects.filter(pk=workflow_id).aexists() and permission(request, workflow_id, key)
 
 
 open_door = override_settings(
@@ -82,6 +88,17 @@ class WhoMayRead(TestCase):
 
         self.assertEqual([200, 200, 403, 403, 403], found)
         self.assertEqual({("GET", self.handle.id, "k")}, set(Door.asked))
+
+    @override_settings(
+        DURABLE_DJANGO={"STREAM_PERMISSION": f"{__name__}.apermission", "NOTIFY": False},
+    )
+    def test_may_be_decided_by_an_async_callable(self):
+        """What it says counts, not that it has yet to be awaited; under WSGI and ASGI."""
+        for client in (self.client, AsyncClient()):
+            get = client.get if client is self.client else async_to_sync(client.get)
+            for answer, expected in ((False, 403), (True, 200)):
+                with self.subTest(client=client, answer=answer), mock.patch.object(Door, "answer", answer):
+                    self.assertEqual(expected, get(address(self.handle)).status_code)
 
     @open_door
     def test_is_decided_before_anything_is_looked_at(self):
@@ -302,6 +319,29 @@ class ABrowserUnderAsgi(TransactionTestCase):
             return set(first), set(last)
 
         self.assertEqual(({'id: 0\ndata: "a"\n\n'}, {END}), async_to_sync(follow)())
+
+    def test_keeps_no_connection_to_the_database(self):
+        """What the request has opened until the stream begins is closed; those who look for all are few."""
+        handle = waiting(talking.streams_when_told, "k")
+        opened = set()
+
+        def notice(connection, **_facts):
+            opened.add(connection)
+
+        async def follow():
+            browsers = [await self.connect(handle) for _ in range(12)]
+            await sync_to_async(tell)(handle, "a")
+            await asyncio.gather(*(self.body(browser) for browser in browsers))
+            left = [each for each in opened if each.connection is not None]
+            await sync_to_async(tell)(handle, "end")
+            await asyncio.gather(*(browser.wait(timeout=10) for browser in browsers))
+            return len(left)
+
+        connection_created.connect(notice)
+        self.addCleanup(connection_created.disconnect, notice)
+
+        self.assertLessEqual(async_to_sync(follow)(), readers.SIZE)
+        self.assertGreaterEqual(len(opened), 12)
 
     def test_that_goes_away_is_followed_no_longer(self):
         """The answer is cancelled, though the stream is open."""

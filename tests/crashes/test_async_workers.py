@@ -13,6 +13,7 @@ from tests.crashes.harness import LONG_LEASE, SHORT_LEASE, CrashTestCase, is_pos
 from tests.sample import flags
 from tests.sample.branching import nests
 from tests.sample.looping import (
+    gathers_held,
     held_async,
     held_async_atomically,
     held_async_in_thread,
@@ -112,6 +113,23 @@ class AnAsyncWorkerThatIsKilled(CrashTestCase):
 
         self.assertEqual(["w-before", "w", "w-after"], handle.result(timeout=60))
         self.assert_made_once("w-before", "w", "w-after")
+
+    def test_in_a_gather_replays_each_branch_from_its_own_rows(self):
+        """One sleeps, one is in its second step, one has ended: what was recorded stays, on its own line."""
+        victim = self.start_worker()
+        handle = gathers_held.start("w", 3)
+        self.wait_for_flag("in-w")
+        wait_until(lambda: self.marks()["other"] == 1 and self.marks()["sleeper-1"] == 1, "the others are that far")
+
+        victim.kill_all()
+        self.start_worker()
+        self.wait_for_flag("in-w", times=2)
+        self.let_go_on("w", call=2)
+
+        expected = [["sleeper-1", "sleeper-2"], ["w-before", "w", "w-after"], "other"]
+        self.assertEqual(expected, handle.result(timeout=60))
+        self.assert_made_once("sleeper-1", "sleeper-2", "w-before", "w-after", "other")
+        self.assertEqual(1, handle.workflow.steps.filter(kind="sleep").count())
 
 
 class AnAsyncWorkerThatIsToldToEnd(CrashTestCase):

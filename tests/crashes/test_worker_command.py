@@ -6,11 +6,12 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterator
+from unittest import skipUnless
 
 from django.db import connection
 
 from durable_django.models import Worker, Workflow
-from tests.crashes.harness import CrashTestCase, WorkerUnderTest, is_postgresql, wait_until
+from tests.crashes.harness import LONG_LEASE, CrashTestCase, WorkerUnderTest, is_postgresql, wait_until
 from tests.sample import flags
 from tests.sample.crashing import held_in_plain, marks
 
@@ -132,6 +133,16 @@ class AWorkerThatDoesNotStart(CrashTestCase):
         worker = self.launch_worker("--queues", "nowhere")
 
         self.assert_refused(worker, "Queue 'nowhere' is not declared")
+
+
+class AWorkerThatMayOpenTooManyConnections(CrashTestCase):
+    @skipUnless(is_postgresql(), "only a server counts connections")
+    def test_is_told_so_and_starts(self):
+        """It opens them only when they are needed."""
+        worker = self.start_worker("--threads", "2", settings={**LONG_LEASE, "ASYNC_CONNECTIONS": 500})
+
+        self.assertTrue(worker.has_said("durable_django.W003"))
+        self.assertTrue(worker.has_said("504 connections"))
 
 
 @contextlib.contextmanager

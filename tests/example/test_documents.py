@@ -5,6 +5,8 @@ from pathlib import Path
 from unittest import mock
 
 from django.test import SimpleTestCase, TestCase
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 
 from durable_django.models import Workflow
 from durable_django.testing import crash_after, crash_before, run_until_idle
@@ -113,12 +115,14 @@ class TheFolder(TestCase):
 @as_in_the_shop
 class ThePages(TestCase):
     def test_button(self):
-        """The button starts a count and shows it; what has been counted is listed."""
+        """The button starts a count and shows it; what has been counted is listed by its moment."""
         response = self.client.post("/documents/count/")
 
         (workflow,) = Workflow.objects.all()
         self.assertRedirects(response, f"/documents/{workflow.pk}/")
-        self.assertContains(self.client.get("/documents/"), f'href="/documents/{workflow.pk}/"')
+        moment = date_format(localtime(workflow.created_at), "j F Y, H:i:s")
+        link = f'<a href="/documents/{workflow.pk}/">{moment}</a>'
+        self.assertContains(self.client.get("/documents/"), link, html=True)
 
     def test_report_before_the_end(self):
         """While children run the page shows how far each is, and refreshes itself."""

@@ -176,7 +176,7 @@ class ThePages(InboxCase):
             response = self.client.get("/inbox/")
 
         self.assertEqual(4, response.content.decode().count("waits for you"))
-        self.assertContains(response, "6\N{NO-BREAK SPACE}days, 23\N{NO-BREAK SPACE}hours")
+        self.assertContains(response, "expires in 6\N{NO-BREAK SPACE}days, 23\N{NO-BREAK SPACE}hours")
         self.assertEqual(self.letter, response.context["letters"][-1])
         self.assertNotContains(response, 'http-equiv="refresh"')
 
@@ -185,6 +185,7 @@ class ThePages(InboxCase):
         response = self.client.get(self.url())
 
         self.assertContains(response, "One of the three tins is broken")
+        self.assertContains(response, "The assistant proposes")
         self.assertContains(response, "Please keep it; we have granted you 10 EUR.")
         self.assertContains(response, '<button class="primary" name="verdict" value="approve">')
 
@@ -215,6 +216,7 @@ class ThePages(InboxCase):
 
         response = self.client.get(self.url())
 
+        self.assertContains(response, "The assistant proposed")
         self.assertContains(response, "<dt>Decided by</dt><dd>demo</dd>")
         self.assertNotContains(response, 'name="verdict"')
 

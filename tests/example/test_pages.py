@@ -62,6 +62,16 @@ class TheListOfOrders(PageCase):
         self.assertContains(self.client.get("/"), "&lt;script&gt;alert(1)&lt;/script&gt;")
 
 
+class TheNavigation(PageCase):
+    def test_here(self):
+        """Each page says which of the apps it belongs to."""
+        self.client.force_login(get_user_model().objects.create_superuser("demo", password="demo"))
+        for path, label in (("/", "Orders"), ("/orders/SO-1001/", "Orders"), ("/inbox/", "Inbox")):
+            with self.subTest(path):
+                href = "/" if label == "Orders" else path
+                self.assertContains(self.client.get(path), f'<a href="{href}" aria-current="true">{label}</a>')
+
+
 class TheOrder(PageCase):
     def get(self, number="SO-1001"):
         return self.client.get(reverse("shop:order", args=[number]))

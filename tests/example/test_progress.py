@@ -123,6 +123,15 @@ class ThePage(ProgressCase):
         self.assertContains(response, "<li>The customer knows.</li>")
         self.assertNotContains(response, "data-live")
 
+    def test_parts(self):
+        """What changes during the checkout is marked for the script, which takes it from the page anew."""
+        order = self.order()
+        self.check_out(order)
+
+        parts = re.findall(r'data-part="(\w+)"', self.page_of(order).content.decode())
+
+        self.assertEqual(["state", "reason", "goods", "workflow"], parts)
+
     def page_of(self, order):
         return self.client.get(reverse("shop:order", args=[order.number]))
 

@@ -5,9 +5,11 @@ import threading
 import time
 from functools import partial
 
-from django.db import connections
+from asgiref.sync import sync_to_async
+from django.db import connection, connections
 from django.test import TransactionTestCase
 
+import durable_django as durable
 from durable_django import signals
 from durable_django.base import registry
 from durable_django.base.interrupts import LeaseLost, LetGo
@@ -20,6 +22,7 @@ from tests.behaviour.support import acting, eventually, labels, row, steps
 from tests.sample import looping
 from tests.sample.branching import branches, child
 from tests.sample.looping import acts_in_async, acts_in_async_step, anap, nap_in_step
+from tests.sample.models import Mark
 
 
 class PoolTestCase(TransactionTestCase):
@@ -131,6 +134,99 @@ class AnAsyncPool(PoolTestCase):
 
         for handle in handles:
             self.assertEqual(["unset", *[handle.id] * 10], seen[handle.id])
+
+
+class CodeBetweenTheSteps(PoolTestCase):
+    """What an async workflow itself asks the database through Django's async ORM."""
+
+    size = 40
+
+    def test_is_asked_in_the_same_threads(self):
+        """No other thread, hence no further connection, however many workflows ask; none keeps a thread between."""
+        names = []
+
+        async def ask():
+            for _ in range(3):
+                names.append(await sync_to_async(where)())
+                await anap("a", 0.001)
+
+        with acting(ask):
+            self.run_all(*acts_in_async.start_many([()] * 40))
+
+        self.assertEqual(120, len(names))
+        self.assertEqual(set(), {name for name in names if not name.startswith("durable-database")})
+
+    def test_finds_a_connection_that_works(self):
+        """One that broke is not kept for all that come later."""
+
+        def break_connection():
+            connection.ensure_connection()
+            connection.connection.close()
+
+        async def ask():
+            await sync_to_async(break_connection)()
+            return await Mark.objects.acount()
+
+        handle = acts_in_async.start()
+        with acting(ask):
+            self.run_all(handle)
+
+        self.assertEqual(("succeeded", 1), (row(handle).status, row(handle).attempt))
+
+
+class TasksThatAreLeftBehind(PoolTestCase):
+    def setUp(self):
+        super().setUp()
+        self.ended = []
+
+    def leave_behind(self, name):
+        """Begin a task that would go on for ever. Return it, since the event loop alone would not keep it."""
+
+        async def stay():
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.ended.append(name)
+
+        return asyncio.create_task(stay())
+
+    def test_by_the_code_of_a_workflow_end_with_the_attempt(self):
+        """When it is suspended, and when it ends: each replay would make one more."""
+        kept = []
+
+        async def wait():
+            kept.append(self.leave_behind("code"))
+            return await durable.areceive("a", None)
+
+        with acting(wait):
+            handle = acts_in_async.start()
+            self.run_all(handle)
+            eventually(lambda: self.ended == ["code"], "the first one has ended")
+            durable.send(handle.id, "came", "a")
+            self.run_all(handle)
+            eventually(lambda: self.ended == ["code", "code"], "the second one has ended")
+
+        self.assertEqual("came", handle.refresh().result())
+
+    def test_by_a_step_go_on(self):
+        """As those of a client that the process keeps."""
+        kept = []
+
+        async def begin():
+            kept.append(self.leave_behind("step"))
+
+        with acting(begin):
+            handle = acts_in_async_step.start()
+            self.run_all(handle)
+        time.sleep(0.05)
+
+        self.assertEqual([], self.ended)
+        kept[0].get_loop().call_soon_threadsafe(kept[0].cancel)
+        eventually(lambda: self.ended == ["step"], "it was cancelled by the test")
+
+
+def where():
+    return threading.current_thread().name
 
 
 class WhatAWorkflowRaises(PoolTestCase):

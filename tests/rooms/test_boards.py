@@ -112,10 +112,10 @@ class TheEndOfTheCode(TestCase):
 
     def test_lets_nothing_begin_any_more(self):
         """A task that was left behind is cancelled at its next operation."""
-        ends = []
+        tasks, ends = [], []
 
-        async def late(step):
-            await asyncio.sleep(0.01)
+        async def late(step, is_left):
+            await is_left.wait()
             try:
                 await step
             except BaseException as error:
@@ -123,11 +123,17 @@ class TheEndOfTheCode(TestCase):
                 raise
 
         async def leave_behind():
-            tasks.append(asyncio.create_task(late(amark("late"))))
+            is_left = asyncio.Event()
+            tasks.append((asyncio.create_task(late(amark("late"), is_left)), is_left))
             await amark("first")
 
-        tasks = []
-        with acting(leave_behind), mock.patch.object(boards.Board, "leave", leave_late):
+        async def leave(board):
+            await leave_at_once(board)
+            task, is_left = tasks[0]
+            is_left.set()
+            await asyncio.wait([task], timeout=30)
+
+        with acting(leave_behind), mock.patch.object(boards.Board, "leave", leave):
             waiting(acts_in_async)
 
         self.assertEqual([asyncio.CancelledError], ends)
@@ -135,11 +141,6 @@ class TheEndOfTheCode(TestCase):
 
 
 leave_at_once = boards.Board.leave
-
-
-async def leave_late(board):
-    await leave_at_once(board)
-    await asyncio.sleep(0.05)
 
 
 class ACall(TestCase):

@@ -8,7 +8,7 @@ from pathlib import Path
 from unittest import mock
 
 from django.core import checks
-from django.db import connections
+from django.db import connection, connections
 from django.test import SimpleTestCase, TestCase, override_settings
 
 from durable_django import checks as ours
@@ -225,6 +225,22 @@ class TheCommand(CheckTestCase):
             messages = ours.check_command()
 
         self.assert_message(messages, "W002", "celery_app", hint="manage.py durable worker")
+
+
+class TheConnections(TestCase):
+    def test_W003_more_than_the_server_takes(self):
+        """Of one process of the settings; asked by `check --database`, and by no check that asks no database."""
+        with override_settings(DURABLE_DJANGO={"THREADS": 5000}):
+            untold = checks.run_checks()
+            told = [each for each in checks.run_checks(databases=["default"]) if each.id == "durable_django.W003"]
+
+        self.assertEqual([], untold)
+        if connection.vendor == "postgresql":
+            self.assert_message(told, "W003", "5018 connections", "threads + 2", hint="max_connections")
+        else:
+            self.assertEqual([], told)
+
+    assert_message = CheckTestCase.assert_message
 
 
 class TheList(TestCase):

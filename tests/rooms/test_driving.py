@@ -121,10 +121,13 @@ class ACancellation(SimpleTestCase):
         self.assertIsInstance(self.cancelled_in(nap_behind)[0], asyncio.CancelledError)
 
     def test_is_not_lost_in_a_wait(self):
-        """What would have to wait is cancelled instead."""
+        """It is left for the board, which gives the wait up instead of waiting."""
 
         def wait_behind(hold):
             yield Blocking(hold)
             raise Parked(())
 
-        self.assertIsInstance(self.cancelled_in(wait_behind)[0], asyncio.CancelledError)
+        value, late = self.cancelled_in(wait_behind)
+
+        self.assertIsInstance(value, Parked)
+        self.assertRaises(asyncio.CancelledError, late.follow)

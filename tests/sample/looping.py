@@ -210,6 +210,14 @@ async def held_async(key: str) -> list[str]:
 
 
 @workflow
+async def gathers_held(key: str, seconds: float) -> list[Any]:
+    """A branch that sleeps, one that is held in its second step, and one that ends at once."""
+    return await durable.agather(
+        partial(two_amarks, "sleeper", seconds), partial(held_async.registered.func, key), partial(amark, "other")
+    )
+
+
+@workflow
 async def held_async_atomically(key: str) -> list[str]:
     return [await amark(f"{key}-before"), await aheld_atomically(key), await amark(f"{key}-after")]
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from durable_django import signals
+from durable_django import checks, signals
 from durable_django.base import logs, registry
 from durable_django.conf import durable_settings, is_debug
 from durable_django.engine import context
@@ -53,33 +53,19 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Refuse with the reason, or supervise worker processes until the end."""
-        alias = context.alias_of_workflows()
         logs.show_on_terminal(is_quiet=options["verbosity"] == 0)
-        self._require_start(alias, options["queues"])
-        threads = options["threads"] or int(durable_settings.THREADS)
-        code = Supervisor(
-            WorkerOptions(
-                queues=options["queues"],
-                threads=threads,
-                async_concurrency=options["async_concurrency"] or int(durable_settings.ASYNC_CONCURRENCY),
-                processes=options["processes"],
-                max_workflows=options["max_workflows"],
-                until_idle=options["until_idle"],
-                reload=is_debug() if options["reload"] is None else options["reload"],
-                grace_seconds=options["grace"],
-                name=options["name"],
-                is_quiet=options["verbosity"] == 0,
-            )
-        ).run()
+        self._require_start(options)
+        code = Supervisor(_chosen(options)).run()
         if code:
             sys.exit(code)
 
-    @staticmethod
-    def _require_start(alias: str, queues: tuple[str, ...]) -> None:
+    def _require_start(self, options: dict[str, Any]) -> None:
+        alias = context.alias_of_workflows()
         try:
-            for queue in queues:
+            for queue in options["queues"]:
                 registry.queues.require(queue)
             refusals = boot.refusals(alias)
+            warnings = [] if refusals else checks.judge_connections(alias, _chosen(options))
         except DatabaseError as error:
             # Its processes wait for the database; only what it says once it answers can forbid to start.
             signals.database_away.send_robust(sender=None, what="start", error=error, delay_seconds=0)
@@ -88,6 +74,24 @@ class Command(BaseCommand):
             raise CommandError(f"The worker does not start.\n{error}", returncode=1) from error
         if refusals:
             raise CommandError("The worker does not start.\n" + "\n".join(refusals), returncode=1)
+        for message in warnings:
+            if not message.is_silenced():
+                self.stderr.write(self.style.WARNING(str(message)))
+
+
+def _chosen(options: dict[str, Any]) -> WorkerOptions:
+    return WorkerOptions(
+        queues=options["queues"],
+        threads=options["threads"] or int(durable_settings.THREADS),
+        async_concurrency=options["async_concurrency"] or int(durable_settings.ASYNC_CONCURRENCY),
+        processes=options["processes"],
+        max_workflows=options["max_workflows"],
+        until_idle=options["until_idle"],
+        reload=is_debug() if options["reload"] is None else options["reload"],
+        grace_seconds=options["grace"],
+        name=options["name"],
+        is_quiet=options["verbosity"] == 0,
+    )
 
 
 def _queues(text: str) -> tuple[str, ...]:
