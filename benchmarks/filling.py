@@ -15,7 +15,7 @@ def dbos(_size: int) -> None:
     from benchmarks import dbos_side
 
     with dbos_side.launched():
-        dbos_side.register_queue()
+        dbos_side.register_queues()
 
 
 def full_table(size: int) -> None:
@@ -29,6 +29,18 @@ def empty_table(_size: int) -> None:
     """Fill in nothing but a few thousand workflows to claim."""
     django(0)
     _fill(finished=0, queued=10_000, future=0)
+
+
+def long_queue(size: int) -> None:
+    """Fill in a million queued workflows, or `size` percent, and nothing else."""
+    django(0)
+    _fill(finished=0, queued=10_000 * size, future=0)
+
+
+def short_queue(_size: int) -> None:
+    """Fill in two thousand queued workflows: a thousand more than are claimed."""
+    django(0)
+    _fill(finished=0, queued=2_600, future=0)
 
 
 def crowd(size: int) -> None:
@@ -65,7 +77,7 @@ def _fill(*, finished: int, queued: int, future: int) -> None:
     from benchmarks.workflows import one_step
     from durable_django.models import Queue, Workflow
 
-    Queue.objects.sync(["default"])
+    Queue.objects.ensure("default")
     one_step.using(id="pattern").start(1)
     over = {"status": "'succeeded'", "finished_at": "created_at", "claimed_at": "created_at"}
     crowds.copy_workflows("pattern", "finished", finished, over)

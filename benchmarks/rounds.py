@@ -15,7 +15,12 @@ from benchmarks.places import Place, PostgresPlace
 NAMES = (
     "steps",
     "drain",
+    "processes",
+    "bound",
+    "partitions",
+    "newcomer",
     "starts",
+    "bulk",
     "latency",
     "messages",
     "children",
@@ -25,6 +30,7 @@ NAMES = (
     "due",
     "idle",
     "claims",
+    "backlog",
     "sleepers",
 )
 

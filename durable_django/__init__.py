@@ -54,7 +54,8 @@ if TYPE_CHECKING:
         wait_all,
         wait_first,
     )
-    from durable_django.api.queues import Queue
+    from durable_django.api.options import Debounce
+    from durable_django.api.queues import Queue, Rate
     from durable_django.api.steps import StepDefinition, run_step, step
     from durable_django.api.streams import aread_stream, read_stream
     from durable_django.api.workflows import Arguments, WorkflowDefinition, astart, definition_of, start, workflow
@@ -98,6 +99,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "Arguments": "api.workflows",
     "BrokenTransaction": "exceptions",
+    "Debounce": "api.options",
     "DuplicateWorkflow": "exceptions",
     "DurableError": "exceptions",
     "EventTimeout": "exceptions",
@@ -109,6 +111,7 @@ _ROOMS = {
     "PayloadError": "exceptions",
     "PayloadTooLarge": "exceptions",
     "Queue": "api.queues",
+    "Rate": "api.queues",
     "ReceiveTimeout": "exceptions",
     "RecoveriesExhausted": "exceptions",
     "RegistrationError": "exceptions",
@@ -184,6 +187,7 @@ _ROOMS = {
 __all__ = [
     "Arguments",
     "BrokenTransaction",
+    "Debounce",
     "DuplicateWorkflow",
     "DurableError",
     "EventTimeout",
@@ -195,6 +199,7 @@ __all__ = [
     "PayloadError",
     "PayloadTooLarge",
     "Queue",
+    "Rate",
     "ReceiveTimeout",
     "RecoveriesExhausted",
     "RegistrationError",

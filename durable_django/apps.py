@@ -41,4 +41,4 @@ def _sync_queues(using: str, plan: Sequence[tuple[Any, bool]] = (), **_facts: An
         return
     # Another app may be migrated first, alone.
     if Queue._meta.db_table in connections[using].introspection.table_names():
-        Queue.objects.using(using).sync(registry.queues.names())
+        Queue.objects.using(using).sync(registry.queues.declared())

@@ -27,9 +27,12 @@ from durable_django.base import clock, registry
 from durable_django.base.interrupts import Crashed
 from durable_django.engine import attempts, context, recovering
 from durable_django.engine.ownership import Ownership
+from durable_django.models import claims, limited_claims
+from durable_django.models.claims import Wanted
 from durable_django.models.queue import Queue
 from durable_django.models.worker import Worker
 from durable_django.models.workflow import Workflow
+from durable_django.models.workflow_queryset import WorkflowQuerySet
 
 __all__ = ["crash_after", "crash_before", "run_until_idle", "travel"]
 
@@ -86,17 +89,24 @@ def _claim(owner: Ownership, alias: str) -> list[Workflow]:
     while rows.promote():
         pass
     rows.expire()
-    for queue in _queues(alias):
-        found = rows.claim(owner.worker_id, queue, 1, names=names)
-        found = found or rows.claim_suspect(owner.worker_id, queue, names=names)
-        if found:
-            return found
+    for name in _queues_with_work(rows):
+        queue = Queue.objects.using(alias).filter(pk=name).first()
+        for is_alone in (False, True):
+            wanted = Wanted(name, 1, tuple(names), is_alone=is_alone)
+            if found := _claim_from(queue, wanted, owner, alias):
+                return found
     return []
 
 
-def _queues(alias: str) -> list[str]:
-    paused = set(Queue.objects.using(alias).filter(is_paused=True).values_list("name", flat=True))
-    return [name for name in registry.queues.names() if name not in paused]
+def _queues_with_work(rows: WorkflowQuerySet) -> list[str]:
+    ready = rows.queued().filter(run_after__isnull=True, worker__isnull=True)
+    return list(ready.order_by("queue").values_list("queue", flat=True).distinct())
+
+
+def _claim_from(queue: Queue | None, wanted: Wanted, owner: Ownership, alias: str) -> list[Workflow]:
+    if queue is not None and queue.limits.is_limited:
+        return limited_claims.claim(alias, owner.worker_id, wanted).workflows
+    return claims.claim(alias, owner.worker_id, wanted)
 
 
 def _require_below(most: int, count: int) -> None:

@@ -66,6 +66,17 @@ class Statement:
         with turn(connection):
             return int(self._run(connection, self._compiled_for(alias), values, _row_count))
 
+    def execute_many(self, alias: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """
+        Run it once for each of the rows, in the caller's transaction; the driver sends them on without waiting.
+
+        Values must be what the driver takes as it is.
+        """
+        connection = connections[alias]
+        compiled = self._compiled_for(alias)
+        with _cursor(connection) as cursor:
+            cursor.executemany(compiled.sql, [_params(compiled, values) for values in rows])
+
     def change(self, alias: str, values: Mapping[str, Any]) -> list[Any]:
         """Run an UPDATE and return what it says of each row it changed."""
         with turn(connections[alias]):
@@ -80,7 +91,7 @@ class Statement:
         return list(rows)
 
     def _run(self, connection: Any, compiled: _Compiled, values: Mapping[str, Any], read: Callable[[Any], Any]) -> Any:
-        params = [values[item.name] if type(item) is Slot else item for item in compiled.template]
+        params = _params(compiled, values)
         try:
             return _execute(connection, compiled.sql, params, read)
         except DatabaseError as error:
@@ -121,6 +132,10 @@ class Statement:
         return _Compiled(f"{sql} RETURNING {names}", tuple(params), compiler, compiler.get_converters(columns))
 
 
+def _params(compiled: _Compiled, values: Mapping[str, Any]) -> list[Any]:
+    return [values[item.name] if type(item) is Slot else item for item in compiled.template]
+
+
 def _row_count(cursor: Any) -> Any:
     return cursor.rowcount
 
@@ -130,9 +145,13 @@ def _all_rows(cursor: Any) -> Any:
 
 
 def _execute(connection: Any, sql: str, params: list[Any], read: Callable[[Any], Any]) -> Any:
-    with _preparing_cursor(connection) if _may_prepare(connection) else connection.cursor() as cursor:
+    with _cursor(connection) as cursor:
         cursor.execute(sql, params)
         return read(cursor)
+
+
+def _cursor(connection: Any) -> Any:
+    return _preparing_cursor(connection) if _may_prepare(connection) else connection.cursor()
 
 
 def _may_prepare(connection: Any) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 
 from durable_django import signals
 from durable_django.base.clock import Later, Now, SecondsUntil
-from durable_django.models import awaited, claims, trees
+from durable_django.models import awaited, claims, duplicates, trees
 from durable_django.models.claims import Wanted
+from durable_django.models.compiled import Slot, Statement, update_query
 from durable_django.models.fields import Literal
 from durable_django.models.recovery import SUSPECT_RECOVERIES, Recovery, recover
 from durable_django.models.status import Status
@@ -64,6 +65,10 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
     def of_kind(self, is_async: bool | None) -> Self:  # noqa: FBT001 - the column's name says it
         """Those for threads, or for an event loop; None for both."""
         return self if is_async is None else self.filter(is_async=Literal(is_async))
+
+    def keyless(self) -> Self:
+        """Live ones that belong to no partition."""
+        return self.filter(partition_key__isnull=True, finished_at__isnull=True).order_by()
 
     def due(self) -> Self:
         """Those whose moment has come (index durable_workflow_timer)."""
@@ -179,9 +184,19 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
         if not ids:
             return 0
         rows = self.model._default_manager.using(self.db).filter(pk__in=ids, status=Status.WAITING)
-        count = rows.update(status=Status.QUEUED, run_after=None, waiting_for="")
+        count = rows.update(**_WOKEN)
         signals.workflows_woken.send_robust(sender=None, alias=self.db, count=count)
         return count
+
+    def wake_locked(self, workflow_ids: Collection[str]) -> None:
+        """Make those runnable that wait, whose rows the caller has locked. Workers are rung once it is committed."""
+        if len(workflow_ids) == 1:
+            (workflow_id,) = workflow_ids
+            count = _WAKE.execute(self.db, {"id": workflow_id})
+        else:
+            count = self.filter(pk__in=workflow_ids, status=Status.WAITING).update(**_WOKEN)
+        if count:
+            signals.workflows_woken.send_robust(sender=None, alias=self.db, count=count)
 
     def wake_watchers(self, workflow_ids: Iterable[str]) -> None:
         """Wake those that wait for the end of these workflows, or for an event that cannot come any more."""
@@ -296,7 +311,6 @@ def ending(status: str) -> dict[str, Any]:
         "finished_at": Now(),
         "run_after": None,
         "waiting_for": "",
-        "deduplication_key": None,
     }
 
 
@@ -318,8 +332,19 @@ def paused(reason: str) -> dict[str, Any]:
 
 
 def _reopen(rows: WorkflowQuerySet) -> int:
-    """Put ended workflows back in their queue."""
-    Step.objects.using(rows.db).forget_failures(list(rows.values_list("pk", flat=True)))
+    """Put ended workflows back in their queue. Raises DuplicateWorkflow if another live one holds a key of theirs."""
+    ids = list(rows.values_list("pk", flat=True))
+    duplicates.require_free_keys(rows)
+    try:
+        with transaction.atomic(using=rows.db):
+            return _put_back(rows, ids)
+    except IntegrityError:
+        duplicates.require_free_keys(rows)
+        raise
+
+
+def _put_back(rows: WorkflowQuerySet, ids: list[str]) -> int:
+    Step.objects.using(rows.db).forget_failures(ids)
     return rows.update(
         status=Status.QUEUED,
         reason="",
@@ -346,3 +371,14 @@ def _continue(rows: WorkflowQuerySet) -> int:
         deadline=Case(When(remaining_seconds__isnull=False, then=Later(F("remaining_seconds"))), default=F("deadline")),
         remaining_seconds=None,
     )
+
+
+_WOKEN = {"status": Literal("queued"), "run_after": None, "waiting_for": ""}
+
+
+def _wake(alias: str) -> Any:
+    rows = claims.workflows(alias).filter(pk=Slot("id", models.CharField()), status=Literal("waiting"))
+    return update_query(rows, _WOKEN)
+
+
+_WAKE = Statement(_wake)

@@ -37,8 +37,8 @@ def _unapplied(alias: str) -> list[str]:
 
 
 def sync_queues(alias: str) -> None:
-    """Make a row for each declared queue."""
-    Queue.objects.using(alias).sync(registry.queues.names())
+    """Make a row for each declared queue, or give the row the limits that the code declares now."""
+    Queue.objects.using(alias).sync(registry.queues.declared())
 
 
 def prepare_connections(alias: str) -> None:

@@ -32,7 +32,7 @@ class LoopTestCase(TestCase):
         ):
             patched.start()
             self.addCleanup(patched.stop)
-        Queue.objects.sync(["default"])
+        Queue.objects.ensure("default")
         self.loop = self.make_loop("w")
 
     def make_loop(self, worker, **options):

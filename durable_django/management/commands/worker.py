@@ -16,7 +16,7 @@ from durable_django.engine import context
 from durable_django.exceptions import UnknownQueue
 from durable_django.management.arguments import number
 from durable_django.worker import boot
-from durable_django.worker.options import WorkerOptions
+from durable_django.worker.options import WorkerOptions, fits
 from durable_django.worker.supervisor import Supervisor
 
 
@@ -33,7 +33,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options; bad ones are refused at the prompt."""
         parser.add_argument(
-            "--queues", type=_queues, default=(), help="names to claim from, comma separated; default: all"
+            "--queues", type=_queues, default=(), help="names or patterns (mail-*) to claim from, comma separated"
+        )
+        parser.add_argument(
+            "--exclude-queues", type=_queues, default=(), help="names or patterns to leave to others, comma separated"
         )
         parser.add_argument("--threads", type=number, default=None, help="workflows at a time in each process (8)")
         parser.add_argument(
@@ -55,11 +58,12 @@ class Command(BaseCommand):
         """Refuse with the reason, or supervise worker processes until the end."""
         alias = context.alias_of_workflows()
         logs.show_on_terminal(is_quiet=options["verbosity"] == 0)
-        self._require_start(alias, options["queues"])
+        self._require_start(alias, (*options["queues"], *options["exclude_queues"]))
         threads = options["threads"] or int(durable_settings.THREADS)
         code = Supervisor(
             WorkerOptions(
                 queues=options["queues"],
+                exclude_queues=options["exclude_queues"],
                 threads=threads,
                 async_concurrency=options["async_concurrency"] or int(durable_settings.ASYNC_CONCURRENCY),
                 processes=options["processes"],
@@ -75,10 +79,10 @@ class Command(BaseCommand):
             sys.exit(code)
 
     @staticmethod
-    def _require_start(alias: str, queues: tuple[str, ...]) -> None:
+    def _require_start(alias: str, patterns: tuple[str, ...]) -> None:
         try:
-            for queue in queues:
-                registry.queues.require(queue)
+            for pattern in patterns:
+                _require_queue(pattern)
             refusals = boot.refusals(alias)
         except DatabaseError as error:
             # Its processes wait for the database; only what it says once it answers can forbid to start.
@@ -88,6 +92,12 @@ class Command(BaseCommand):
             raise CommandError(f"The worker does not start.\n{error}", returncode=1) from error
         if refusals:
             raise CommandError("The worker does not start.\n" + "\n".join(refusals), returncode=1)
+
+
+def _require_queue(pattern: str) -> None:
+    """Raise UnknownQueue, with the nearest name, if no declared queue is meant: its work would wait for ever."""
+    if not any(fits(name, [pattern]) for name in registry.queues.names()):
+        registry.queues.require(pattern)
 
 
 def _queues(text: str) -> tuple[str, ...]:
