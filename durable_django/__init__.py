@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         wait_first,
     )
     from durable_django.api.queues import Queue
+    from durable_django.api.schedules import schedule
     from durable_django.api.steps import StepDefinition, run_step, step
     from durable_django.api.streams import aread_stream, read_stream
     from durable_django.api.workflows import Arguments, WorkflowDefinition, astart, definition_of, start, workflow
@@ -167,6 +168,7 @@ _ROOMS = {
     "receive": "api.communication",
     "register_codec": "base.payloads",
     "run_step": "api.steps",
+    "schedule": "api.schedules",
     "send": "api.communication",
     "send_many": "api.communication",
     "set_event": "api.communication",
@@ -253,6 +255,7 @@ __all__ = [
     "receive",
     "register_codec",
     "run_step",
+    "schedule",
     "send",
     "send_many",
     "set_event",

@@ -5,6 +5,7 @@ E001 DURABLE_DJANGO is not a dict              E002 unknown key              E00
 E004 two workflows have one name               E005 @workflow(queue=) names an undeclared queue
 E006 the database is not PostgreSQL or SQLite  E007 SQLite in memory         E008 heartbeat not well below the lease
 E009 SQLite is older than 3.35                 E010 STREAM_PERMISSION names no callable
+E011 two schedules have one name               E012 @schedule(queue=) names an undeclared queue
 W001 SQLite without a write-ahead log          W002 another app's `worker` command hides ours
 """
 
@@ -21,7 +22,7 @@ from django.core.management import get_commands
 from django.db import connections, router
 from django.utils.module_loading import import_string
 
-from durable_django.base import registry
+from durable_django.base import registry, timetable
 from durable_django.conf import SETTING, defaults, durable_settings
 from durable_django.exceptions import UnknownQueue
 
@@ -120,6 +121,21 @@ def check_declarations(**_kwargs: Any) -> list[CheckMessage]:
             registry.queues.require(queue or durable_settings.DEFAULT_QUEUE)
         except UnknownQueue as error:
             messages.append(Error(f"Workflow {name}: {error}", id="durable_django.E005"))
+    return messages
+
+
+@register()
+def check_schedules(**_kwargs: Any) -> list[CheckMessage]:
+    """Report schedules that share a name or use a queue that nobody declares."""
+    messages: list[CheckMessage] = [
+        Error(clash, hint="Each has a row of its own, by its name.", id="durable_django.E011")
+        for clash in timetable.schedules.clashes()
+    ]
+    for name, declared in timetable.schedules.by_name().items():
+        try:
+            registry.queues.require(declared.queue or durable_settings.DEFAULT_QUEUE)
+        except UnknownQueue as error:
+            messages.append(Error(f"Schedule {name}: {error}", id="durable_django.E012"))
     return messages
 
 

@@ -44,6 +44,7 @@ class StartOptions:
     attributes: dict[str, Any] = field(default_factory=dict)
     started_by: str = ""
     on_duplicate: str = "raise"
+    schedule: str = ""
 
 
 class Parent(NamedTuple):
@@ -147,6 +148,7 @@ def _columns(registered: Registered, arguments: str, options: StartOptions) -> d
         "timeout_seconds": options.timeout_seconds or registered.timeout_seconds,
         "application": durable_settings.APPLICATION,
         "is_async": registered.is_async,
+        "schedule": options.schedule,
     }
 
 

@@ -28,8 +28,9 @@ _last_ring: dict[str, float] = {}
 
 
 def connect() -> None:
-    """Ring when workflows are resumed, stopped or woken, which are verbs of rows; connecting twice changes nothing."""
-    for signal in (signals.workflows_resumed, signals.workflows_stopped, signals.workflows_woken):
+    """Ring when verbs of rows give workers something to do; connecting twice changes nothing."""
+    changes = (signals.workflows_resumed, signals.workflows_stopped, signals.workflows_woken)
+    for signal in (*changes, signals.schedules_changed):
         signal.connect(_ring_for_rows, dispatch_uid="durable_django.wakeups")
 
 

@@ -136,6 +136,11 @@ class Workflow(models.Model):
             models.Index(fields=["parent"], condition=Q(parent__isnull=False), name="durable_workflow_parent"),
             models.Index(fields=["forked_from"], condition=Q(forked_from__isnull=False), name="durable_workflow_fork"),
             models.Index(
+                fields=["schedule"],
+                condition=Q(schedule__gt="", finished_at__isnull=True),
+                name="durable_workflow_schedule",
+            ),
+            models.Index(
                 fields=["subject_type", "subject_id"],
                 condition=Q(subject_id__isnull=False),
                 name="durable_workflow_subject",
@@ -282,7 +287,7 @@ _SLOTS = slots(Workflow, "id", "attempt", "output", "error")
 _STARTED = (
     "id", "name", "queue", "priority", "line", "arguments", "fingerprint", "attributes", "started_by",
     "max_recoveries", "timeout_seconds", "application", "is_async", "version", "status", "attempt", "worker",
-    "parent_id",
+    "parent_id", "schedule",
 )  # fmt: skip
 
 

@@ -87,6 +87,15 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
         """Live ones past their deadline; a pause stops the deadline (index durable_workflow_deadline)."""
         return self.filter(deadline__isnull=False, finished_at__isnull=True, deadline__lte=Now())
 
+    def of_schedule(self, name: str) -> Self:
+        """Those that a schedule has started, its ticks in order of time (a range of the primary key)."""
+        first, behind = f"schedule:{name}:", f"schedule:{name};"
+        return self.filter(schedule=name, pk__gte=first, pk__lt=behind).order_by("pk")
+
+    def live_of_schedule(self, name: str) -> Self:
+        """Those that a schedule has started and that have not ended (index durable_workflow_schedule)."""
+        return self.filter(schedule=name, schedule__gt="", finished_at__isnull=True)
+
     # -- verbs of operators -----------------------------------------------------------------------------------------
 
     def cancel(self, reason: str = "", *, children: bool = True) -> int:

@@ -12,6 +12,7 @@ from django.db.models.sql import Query
 from durable_django.base.clock import SecondsUntil
 from durable_django.models.compiled import Statement
 from durable_django.models.queue import Queue
+from durable_django.models.schedule import Schedule
 from durable_django.models.workflow import Workflow
 
 
@@ -27,9 +28,10 @@ class Look:
     """
     What there is to do.
 
-    lines             of runnable workflows, each with the name of the first one
-    suspect_queues    with a workflow that must run alone
-    seconds_to_timer  until the next workflow becomes due; at most 0 if one is, None if there is none
+    lines                of runnable workflows, each with the name of the first one
+    suspect_queues       with a workflow that must run alone
+    seconds_to_timer     until the next workflow becomes due; at most 0 if one is, None if there is none
+    seconds_to_schedule  the same of schedules
     """
 
     lines: dict[Line, str] = field(default_factory=dict)
@@ -37,6 +39,7 @@ class Look:
     seconds_to_timer: float | None = None
     has_orphans: bool = False
     has_overdue: bool = False
+    seconds_to_schedule: float | None = None
 
     @property
     def is_timer_due(self) -> bool:
@@ -59,7 +62,7 @@ def look(alias: str, only: Sequence[str]) -> Look:
     if not found:
         return Look()
     served = [row for row in found if not row[1] and (not only or row[0] in only)]
-    _name, _paused, _for_threads, _for_tasks, _suspect, seconds_to_timer, has_orphans, has_overdue = found[0]
+    _name, _paused, _for_threads, _for_tasks, _suspect, seconds_to_timer, has_orphans, has_overdue, to_schedule = found[0]
     return Look(
         lines={
             Line(row[0], is_async): name
@@ -71,6 +74,7 @@ def look(alias: str, only: Sequence[str]) -> Look:
         seconds_to_timer=seconds_to_timer,
         has_orphans=has_orphans,
         has_overdue=has_overdue,
+        seconds_to_schedule=to_schedule,
     )
 
 
@@ -88,6 +92,7 @@ def _query(alias: str) -> Query:
         Subquery(workflows.timed().values_list(SecondsUntil("run_after"))[:1]),
         Exists(workflows.orphaned()),
         Exists(workflows.overdue()),
+        Subquery(Schedule.objects.using(alias).planned().values_list(SecondsUntil("next_at"))[:1]),
     )
     return rows.query
 

@@ -26,6 +26,7 @@ from durable_django.worker.looks import Line, Look, look
 from durable_django.worker.options import WorkerOptions
 from durable_django.worker.pools import Pools
 from durable_django.worker.quiet import Quiet
+from durable_django.worker.scheduler import Scheduler
 
 #: After a ring the loop looks again this often until it finds nothing: rings within wakeups.QUIET_SECONDS are skipped.
 _ECHO_SECONDS = 0.015
@@ -47,6 +48,7 @@ class Loop:
         self.heartbeat = heartbeat
         self.wake = wake
         self.janitor = Janitor(alias)
+        self.scheduler = Scheduler(alias)
         self.quiet = Quiet()
         self.claimed = 0
         self.is_idle = False
@@ -114,6 +116,7 @@ class Loop:
         self._looked_at = clock.elapsed_seconds()
         found = look(self.alias, self.options.queues)
         changed = self.janitor.tidy(found, self.heartbeat.owner)
+        changed += self.scheduler.fire(found.seconds_to_schedule)
         if found.is_timer_due:
             changed += Workflow.objects.using(self.alias).promote()
         self._see_to_suspects(found)
@@ -139,6 +142,8 @@ class Loop:
         seconds = float(durable_settings.POLL_SECONDS) * (0.9 + 0.2 * random.random())  # noqa: S311 - spreads load
         if found.seconds_to_timer is not None:
             seconds = min(seconds, max(0.0, found.seconds_to_timer))
+        if self.scheduler.seconds_to_next is not None:
+            seconds = min(seconds, self.scheduler.seconds_to_next)
         self._next_look_at = clock.elapsed_seconds() + seconds
         return seconds
 

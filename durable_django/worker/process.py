@@ -99,6 +99,7 @@ class WorkerProcess:
         # First: what is edited from now on is noticed.
         self.changes = reload.Changes() if self.options.reload else None
         boot.sync_queues(self.alias)
+        boot.sync_schedules(self.alias)
         Janitor(self.alias).forget_old_workers()
         self.heartbeat = Heartbeat(
             self.alias,

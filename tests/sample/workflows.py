@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from durable_django import Retry, step, workflow
-from tests.sample import bounded, branching, crashing, looping, stressed, talking  # noqa: F401 - register more workflows
+from tests.sample import bounded, branching, crashing, looping, scheduled, stressed, talking  # noqa: F401 - register more workflows
 from tests.sample.models import Mark
 
 
