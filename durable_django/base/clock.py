@@ -66,7 +66,9 @@ class Now(models.Expression):
             return _sqlite_moment("'now'", str(_shift.total_seconds())) if _shift else _sqlite_moment("'now'")
         # Not CLOCK_TIMESTAMP(): it is volatile, and a volatile bound cannot use an index.
         sql = "STATEMENT_TIMESTAMP()"
-        return (f"({sql} + %s)", [_shift]) if _shift else (sql, [])
+        # Not an interval with days in it: by daylight saving time a day of the session's zone may have 23 hours.
+        shifted = f"({sql} + MAKE_INTERVAL(secs => %s::double precision))"
+        return (shifted, [_shift.total_seconds()]) if _shift else (sql, [])
 
 
 class Later(models.Expression):

@@ -186,6 +186,9 @@ def _read_fields(text: str) -> list[str]:
         raise ValueError(message)
     for field in fields:
         if not _FIELD.fullmatch(_NAMES.sub("", field)):
-            message = f"The schedule {text!r} cannot be read: {field!r} is no number, name, range, step or list."
+            message = (
+                f"The schedule {text!r} cannot be read: {field!r} is no number, name, range, step or list. "
+                f"Fields: {_FIELDS[len(fields)]}."
+            )
             raise ValueError(message)
     return fields

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from durable_django import Queue, receive, step, workflow
+from durable_django.models import Schedule
 from tests.sample.models import Mark
 
 scheduled_queue = Queue("scheduled")
@@ -44,3 +45,14 @@ def takes_its_time() -> str:
 def needs_an_order(order: int) -> int:
     """A workflow that no schedule can start."""
     return order
+
+
+@step
+def trigger(name: str) -> str:
+    return Schedule.objects.get(name=name).trigger()
+
+
+@workflow
+def triggers(name: str, *, in_step: bool = True) -> str:
+    """A workflow that triggers a schedule."""
+    return trigger(name) if in_step else Schedule.objects.get(name=name).trigger()
