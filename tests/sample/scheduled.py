@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import Any
 
@@ -56,3 +57,14 @@ def trigger(name: str) -> str:
 def triggers(name: str, *, in_step: bool = True) -> str:
     """A workflow that triggers a schedule."""
     return trigger(name) if in_step else Schedule.objects.get(name=name).trigger()
+
+
+@step
+def pause_a_while() -> None:
+    time.sleep(1.5)
+
+
+@workflow
+def takes_a_while() -> None:
+    """A run that is longer than the second between two ticks."""
+    pause_a_while()
