@@ -12,7 +12,8 @@ from durable_django.api.declaring import LONGEST_NAME, is_name
 from durable_django.api.durations import seconds_of
 from durable_django.api.workflows import WorkflowDefinition
 from durable_django.base import cron as cron_texts
-from durable_django.base import timetable
+from durable_django.base import ids, ticks, timetable
+from durable_django.base.clock import instant
 from durable_django.base.timetable import Declared
 from durable_django.exceptions import RegistrationError
 from durable_django.models.schedule import LONGEST_JITTER_SECONDS, CatchUp, Overlap
@@ -97,11 +98,23 @@ def _require_sound(declared: Declared) -> None:
     if declared.given_name is not None and not is_name(declared.given_name):
         message = f"A schedule's name must have 1 to {LONGEST_NAME} printable characters, got {declared.given_name!r}."
         raise RegistrationError(message=message)
+    _require_short(declared)
     for argument, choices in (("catch_up", CatchUp.values), ("overlap", Overlap.values)):
         if getattr(declared, argument) not in choices:
-            message = f"@schedule({argument}=) must be one of {', '.join(choices)}, got {getattr(declared, argument)!r}."
+            message = (
+                f"@schedule({argument}=) must be one of {', '.join(choices)}, got {getattr(declared, argument)!r}."
+            )
             raise RegistrationError(message=message)
     try:
         cron_texts.read(declared.cron, declared.timezone)
     except ValueError as error:
         raise RegistrationError(message=str(error)) from None
+
+
+def _require_short(declared: Declared) -> None:
+    """Raise RegistrationError for a name with which the ids of the workflows would be too long."""
+    if declared.given_name is not None:
+        try:
+            ids.validate_id(ticks.workflow_id(declared.given_name, instant(0)))
+        except ValueError as error:
+            raise RegistrationError(message=f"@schedule(name={declared.given_name!r}): {error}") from None

@@ -34,9 +34,9 @@ class Cron:
     """
     When a schedule fires.
 
-    text      five fields (minute, hour, day, month, weekday), or six with the second first. Names, ranges, steps, lists;
-              `L` for the last day of a month, `L5` for its last Friday, `5#2` for its second. If both day and weekday
-              are restricted, either of them will do, as in crontab
+    text      five fields (minute, hour, day, month, weekday), or six with the second first. Names, ranges, steps,
+              lists; `L` for the last day of a month, `L5` for its last Friday, `5#2` for its second. If both day and
+              weekday are restricted, either of them will do, as in crontab
     timezone  IANA name
 
     A schedule that names hours goes by the clock on the wall: a local time that is repeated counts once, the first
@@ -126,9 +126,7 @@ class Cron:
         return found
 
     def _offset(self, instant: datetime) -> timedelta:
-        offset = instant.astimezone(self.zone).utcoffset()
-        assert offset is not None
-        return offset
+        return _offset_of(instant.astimezone(self.zone))
 
     def _next_change(self, after: datetime, until: datetime, offset: timedelta) -> datetime | None:
         """Return the first instant in (after, until] with another offset than the one at `after`, None without one."""
@@ -154,11 +152,13 @@ class Cron:
     def _end_of_repetition(self, tick: datetime) -> datetime:
         """Return the instant from which on local times are new again; the tick's own is there for the second time."""
         local = tick.astimezone(self.zone)
-        first, second = local.replace(fold=0).utcoffset(), local.utcoffset()
-        assert first is not None
-        assert second is not None
-        change = self._bisect(tick - (first - second), tick)
-        return change + (first - second)
+        repeated = _offset_of(local.replace(fold=0)) - _offset_of(local)
+        return self._bisect(tick - repeated, tick) + repeated
+
+
+def _offset_of(local: datetime) -> timedelta:
+    # A moment in a ZoneInfo always has one.
+    return local.utcoffset() or timedelta(0)
 
 
 @lru_cache(maxsize=1024)
@@ -177,7 +177,7 @@ def read_zone(name: str) -> ZoneInfo:
 
 
 def _read_fields(text: str) -> list[str]:
-    fields = text.split() if isinstance(text, str) else []
+    fields = str(text).split()
     if len(fields) not in _FIELDS:
         message = (
             f"A schedule has five fields ({_FIELDS[5]}), or six with the second first, got {text!r}. "

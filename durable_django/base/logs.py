@@ -1,7 +1,8 @@
 """
 Log records, worded here and nowhere else, from the signals of the engine. No payload is ever logged.
 
-Loggers: durable_django.workflow, durable_django.step, durable_django.schedule, durable_django.worker. Each record carries its facts as `extra`.
+Loggers: durable_django.workflow, durable_django.step, durable_django.schedule, durable_django.worker. Each record
+carries its facts as `extra`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from durable_django.base import cron, ids, payloads, registry, ticks, timetable
 from durable_django.base.clock import MomentField, Now, instant
 from durable_django.exceptions import UnknownQueue
-from durable_django.models.schedule_queryset import DEFINING, PLANNING, ScheduleQuerySet
+from durable_django.models.schedule_queryset import DEFINING, PLANNING, ScheduleQuerySet, encode_context
 from durable_django.models.turns import short_transaction
 
 #: A run is put off by a day at most.
@@ -90,7 +90,7 @@ class Schedule(models.Model):
 
     @context.setter
     def context(self, value: Any) -> None:
-        self.encoded_context = None if value is None else payloads.encode(value, "context")
+        self.encoded_context = encode_context(value)
 
     @property
     def is_edited(self) -> bool:
@@ -144,8 +144,8 @@ class Schedule(models.Model):
     def _set_out(self) -> None:
         """Let ticks count from the insertion on, by the database's clock, unless the caller says otherwise."""
         if self.fired_until is None or isinstance(self.fired_until, DatabaseDefault):
-            self.fired_until = Now()  # type: ignore[assignment]
-        self.next_at = None if self.is_paused or self.is_retired else Now()  # type: ignore[assignment]
+            self.fired_until = Now()
+        self.next_at = None if self.is_paused or self.is_retired else Now()
 
     # -- the verbs of an operator: see ScheduleQuerySet, which explains them ------------------------------------------
 
@@ -220,7 +220,7 @@ def _check_choice(column: str, choices: list[str], schedule: Schedule) -> None:
 
 
 def _check_jitter(schedule: Schedule) -> None:
-    seconds = schedule.jitter_seconds
+    seconds: Any = schedule.jitter_seconds
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST_JITTER_SECONDS:
         message = f"jitter_seconds must be a number from 0 to {LONGEST_JITTER_SECONDS:g}, got {seconds!r}."
         raise ValueError(message)

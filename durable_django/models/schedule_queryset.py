@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 
 from durable_django import signals
+from durable_django.base import payloads
 from durable_django.base.clock import Epoch, Later, Now, SecondsUntil, instant
 from durable_django.base.ticks import MISSED_SECONDS
 from durable_django.base.timetable import Declared
@@ -27,6 +28,11 @@ RETRY_SECONDS = 15
 #: A tick that waits for the end of a run looks for it so often.
 HOLD_SECONDS = 1
 UNKNOWN = "No worker that runs now knows its workflow."
+
+
+def encode_context(value: Any) -> str | None:
+    """Return a context as it is stored; None for none. Raises PayloadError."""
+    return None if value is None else payloads.encode(value, "context")
 
 
 class Engine(Protocol):
@@ -72,7 +78,7 @@ class ScheduleQuerySet(models.QuerySet["Schedule"]):
     def update(self, **columns: Any) -> int:
         """Change columns, and let a worker plan anew what fires otherwise now. See Schedule.save()."""
         if "context" in columns:
-            columns["encoded_context"] = self.model(context=columns.pop("context")).encoded_context
+            columns["encoded_context"] = encode_context(columns.pop("context"))
         if not columns.keys() & set(DEFINING):
             return self.write(**columns)
         with short_transaction(self.db):
@@ -109,7 +115,7 @@ class ScheduleQuerySet(models.QuerySet["Schedule"]):
         """Make those that were edited what the code declares again. Return how many were edited."""
         edited = [row for row in self.filter(declared__isnull=False) if row.is_edited]
         for row in edited:
-            self.model._default_manager.using(self.db).filter(pk=row.pk).update(**row.declared)
+            self.model._default_manager.using(self.db).filter(pk=row.pk).update(**(row.declared or {}))
         return len(edited)
 
     def trigger(self) -> int:

@@ -62,7 +62,9 @@ def look(alias: str, only: Sequence[str]) -> Look:
     if not found:
         return Look()
     served = [row for row in found if not row[1] and (not only or row[0] in only)]
-    _name, _paused, _for_threads, _for_tasks, _suspect, seconds_to_timer, has_orphans, has_overdue, to_schedule = found[0]
+    _name, _paused, _for_threads, _for_tasks, _suspect, seconds_to_timer, has_orphans, has_overdue, to_schedule = found[
+        0
+    ]
     return Look(
         lines={
             Line(row[0], is_async): name

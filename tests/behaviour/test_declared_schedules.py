@@ -247,7 +247,9 @@ class Checks(SimpleTestCase):
     def test_find_two_schedules_with_one_name(self):
         """Of two workflows, or twice above one."""
         for second in (takes_both, takes_nothing):
-            ((check, text),) = self.found((takes_nothing, "0 2 * * *", {"name": "s"}), (second, "0 3 * * *", {"name": "s"}))
+            ((check, text),) = self.found(
+                (takes_nothing, "0 2 * * *", {"name": "s"}), (second, "0 3 * * *", {"name": "s"})
+            )
             self.assertEqual("E011", check)
             self.assertIn("Two schedules are named 's'", text)
 

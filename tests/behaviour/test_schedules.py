@@ -138,7 +138,9 @@ class MissedTicks(ScheduleTestCase):
         with self.assertLogs("durable_django.schedule", "WARNING") as logs:
             self.after_a_night()
         self.assertEqual(1, len(logs.output))
-        self.assertIn("s: nothing was started for 2031-05-01T13:00:00+00:00 to 2031-05-01T21:00:00+00:00", logs.output[0])
+        self.assertIn(
+            "s: nothing was started for 2031-05-01T13:00:00+00:00 to 2031-05-01T21:00:00+00:00", logs.output[0]
+        )
 
 
 class AnOverlappingTick(ScheduleTestCase):

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from unittest import TestCase, mock
 
-from durable_django.base import registry
+from durable_django.base import registry, timetable
 from durable_django.base.payloads.decoding import UNPACKERS
 from durable_django.base.payloads.packing import PACKERS
 from tests.docs.pages import Block, Page
@@ -70,6 +70,7 @@ def _isolated() -> Iterator[None]:
         stack.callback(_forget_modules)
         stack.enter_context(mock.patch.object(registry, "workflows", registry.WorkflowRegistry()))
         stack.enter_context(mock.patch.object(registry, "queues", registry.QueueRegistry()))
+        stack.enter_context(mock.patch.object(timetable, "schedules", timetable.Timetable()))
         for codecs in (PACKERS, UNPACKERS):
             stack.enter_context(mock.patch.dict(codecs))
         yield

@@ -47,8 +47,8 @@ class ALook(ScheduleTestCase):
         """However many have ended."""
         Workflow.objects.bulk_create(
             Workflow(
-                id=f"schedule:s:{n}", name="a.b", schedule="s", line=n, arguments="[]", fingerprint="", max_recoveries=1,
-                status="succeeded", finished_at=Now(),
+                id=f"schedule:s:{n}", name="a.b", schedule="s", line=n, arguments="[]", fingerprint="",
+                max_recoveries=1, status="succeeded", finished_at=Now(),
             )
             for n in range(2000)
         )  # fmt: skip
@@ -136,9 +136,7 @@ class TwoWorkers(TransactionTestCase):
         other = make(name="other")
         with at(hours=1), transaction.atomic():
             Schedule.objects.lock_due(self.schedule.pk)
-            held, free = elsewhere(
-                lambda: (firing.fire("default", self.schedule.pk), firing.fire("default", other.pk))
-            )
+            held, free = elsewhere(lambda: (firing.fire("default", self.schedule.pk), firing.fire("default", other.pk)))
 
         self.assertEqual((False, True), (held, free))
 

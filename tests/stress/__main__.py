@@ -2,8 +2,8 @@
 The stress run: `make stress ARGS="--seconds 600"`.
 
 On each database: random kills, freezes and cuts under load for so long, then the boundary sweep in its long form, then
-races between those who wait and those who bring, then schedules whose workers are killed. A report in Markdown goes to the standard output; the exit code is 1
-if anything is lost, doubled or changed.
+races between those who wait and those who bring, then schedules whose workers are killed. A report in Markdown goes to
+the standard output; the exit code is 1 if anything is lost, doubled or changed.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import random
 import signal
 import time
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def fight(seconds: float, count: int, seed: int) -> dict[str, Any]:
         _make("ticks", "sample.ticks")
         _make("alone", "sample.takes_a_while", overlap="skip")
         kills = _kill(workers, chance, seconds)
-        wait_until(lambda: Schedule.objects.firing().filter(next_at__gt=Now()).count() == 2, "nothing is due any more")  # noqa: PLR2004
+        wait_until(lambda: Schedule.objects.firing().filter(next_at__gt=Now()).count() == 2, "nothing is due any more")
         Schedule.objects.pause()
         wait_until(lambda: not Workflow.objects.filter(finished_at=None).exists(), "all runs have ended", 120)
     finally:
@@ -78,7 +79,7 @@ def _verdict() -> dict[str, Any]:
         "twice": len(found) - len(set(found)),
         "failed": Workflow.objects.exclude(status="succeeded").count(),
         "runs alone": len(runs),
-        "overlaps": sum(later[0] < earlier[1] for earlier, later in zip(runs, runs[1:], strict=False)),
+        "overlaps": sum(later[0] < earlier[1] for earlier, later in pairwise(runs)),
     }
 
 
