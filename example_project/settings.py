@@ -30,6 +30,7 @@ INSTALLED_APPS = [
     "example_project.shop",
     "example_project.inbox",
     "example_project.documents",
+    "example_project.reports",
 ]
 
 MIDDLEWARE = [

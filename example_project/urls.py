@@ -1,4 +1,4 @@
-"""The pages of the three apps, the streams that they follow, and Django's admin with the pages of the workflows."""
+"""The pages of three of the apps, the streams that they follow, and Django's admin with the pages of the workflows."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ INSTALLED_APPS = [
     "example_project.shop",
     "example_project.inbox",
     "example_project.documents",
+    "example_project.reports",
     "tests.sample",
 ]
 MIDDLEWARE = [
