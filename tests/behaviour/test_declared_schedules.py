@@ -3,7 +3,6 @@
 from datetime import timedelta
 from unittest import mock
 
-from django.core.checks import run_checks
 from django.test import SimpleTestCase, override_settings
 
 from durable_django import RegistrationError, schedule, workflow
@@ -237,28 +236,3 @@ class WhatCouldNeverFire(SimpleTestCase):
 
         self.assertIn("stands above @workflow", self.refused(job, "* * * * *"))
         self.assertIn("stands above @workflow", self.refused(workflow, "* * * * *"))
-
-
-class Checks(SimpleTestCase):
-    def found(self, *declarations):
-        with declaring(*declarations):
-            return [(each.id.partition(".")[2], each.msg) for each in run_checks() if "chedule" in each.msg]
-
-    def test_find_two_schedules_with_one_name(self):
-        """Of two workflows, or twice above one."""
-        for second in (takes_both, takes_nothing):
-            ((check, text),) = self.found(
-                (takes_nothing, "0 2 * * *", {"name": "s"}), (second, "0 3 * * *", {"name": "s"})
-            )
-            self.assertEqual("E011", check)
-            self.assertIn("Two schedules are named 's'", text)
-
-    def test_find_a_queue_that_nobody_declares(self):
-        """The nearest name is told."""
-        ((check, text),) = self.found((takes_nothing, "0 2 * * *", {"queue": "schedulde"}))
-        self.assertEqual("E012", check)
-        self.assertIn("Did you mean 'scheduled'?", text)
-
-    def test_find_nothing_else(self):
-        """A module that is loaded again declares the same again."""
-        self.assertEqual([], self.found((takes_nothing, "0 2 * * *", {})))
