@@ -79,7 +79,7 @@ class ScheduleQuerySet(models.QuerySet["Schedule"]):
         """Change columns, and let a worker plan anew what fires otherwise now. See Schedule.save()."""
         if "context" in columns:
             columns["encoded_context"] = encode_context(columns.pop("context"))
-        if not columns.keys() & set(DEFINING):
+        if not columns.keys() & {*DEFINING, "is_paused", "is_retired"}:
             return self.write(**columns)
         with short_transaction(self.db):
             ids = list(self.values_list("pk", flat=True))

@@ -46,6 +46,8 @@ class Scheduler:
         names = registry.workflows.names()
         known = Schedule.objects.using(self.alias).next_known(names, _BATCH)
         due = [pk for pk, seconds in known if seconds <= 0]
+        # Workers that begin with the same one would find it held, one after the other.
+        random.shuffle(due)
         count = sum(firing.fire(self.alias, pk) for pk in due)
         if not due:
             self._mark_unknown(names)

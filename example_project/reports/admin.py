@@ -8,14 +8,14 @@ from example_project.reports.models import DailyReport, Supply
 
 
 @admin.register(DailyReport)
-class DailyReportAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class DailyReportAdmin(admin.ModelAdmin):
     """A line for each day."""
 
     list_display = ("day", "orders", "paid", "created_at")
 
 
 @admin.register(Supply)
-class SupplyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class SupplyAdmin(admin.ModelAdmin):
     """A line for each delivery."""
 
     list_display = ("product", "quantity", "created_at")

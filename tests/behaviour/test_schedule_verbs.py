@@ -36,6 +36,18 @@ class APausedSchedule(ScheduleTestCase):
         schedule.refresh_from_db()
         self.assertEqual(([], None), (fired, schedule.next_at))
 
+    def test_is_let_go_on_by_whatever_says_so(self):
+        """By a column that is saved or updated, as by the verb."""
+        schedule = make(is_paused=True)
+        schedule.is_paused = False
+        schedule.save()
+        saved = schedule.next_at
+        schedule.pause()
+        Schedule.objects.update(is_paused=False)
+        schedule.refresh_from_db()
+
+        self.assertTrue(saved and schedule.next_at)
+
     def resumed_after_five_hours(self, **columns):
         schedule = make(**columns)
         schedule.pause()

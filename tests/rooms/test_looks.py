@@ -2,7 +2,7 @@
 
 from django.test import TestCase
 
-from durable_django.models import Queue, Worker, Workflow
+from durable_django.models import Queue, Schedule, Worker, Workflow
 from durable_django.testing import travel
 from durable_django.worker.looks import Look, look
 from tests.behaviour.states import claim
@@ -12,6 +12,7 @@ from tests.sample.promises import second_queue, takes_order
 class ALook(TestCase):
     def setUp(self):
         Queue.objects.sync(["default", "second"])
+        Schedule.objects.pause()
 
     def test_at_nothing_finds_nothing(self):
         """No queue, no timer, no orphan, no deadline."""
