@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 from django.core.management import call_command
 
 from benchmarks import crowds
@@ -9,6 +11,19 @@ from benchmarks import crowds
 
 def django(_size: int) -> None:
     call_command("migrate", verbosity=0)
+
+
+def django_tasks_db(_size: int) -> None:
+    django(0)
+
+
+def procrastinate(_size: int) -> None:
+    django(0)
+
+
+def huey(_size: int) -> None:
+    """Import it: it makes its tables by itself."""
+    importlib.import_module("benchmarks.declared_for_huey")
 
 
 def dbos(_size: int) -> None:

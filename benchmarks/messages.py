@@ -52,9 +52,7 @@ def dbos(size: int) -> dict[str, float]:
             handles = [client.enqueue(dbos_side.options_for("hears")) for _number in range(THREADS)]
             workers.wait_until(lambda: not dbos_side.has_workflows("ENQUEUED"))
             time.sleep(_SETTLING_SECONDS)
-            delays += _delays(
-                handles, client.send, lambda handle: handle.get_result()
-            )
+            delays += _delays(handles, client.send, lambda handle: handle.get_result())
     return percentiles.of_milliseconds(delays)
 
 

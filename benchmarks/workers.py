@@ -19,21 +19,22 @@ _LIMIT_SECONDS = 600.0
 @contextmanager
 def durable_worker() -> Iterator[int]:
     """Run `manage.py worker`, and yield its process number."""
-    with _running(["-m", "django", "worker", "--threads", str(THREADS), "--no-reload"]) as process:
+    with running(["-m", "django", "worker", "--threads", str(THREADS), "--no-reload"]) as process:
         yield process.pid
 
 
 @contextmanager
 def dbos_worker() -> Iterator[int]:
     """Run a worker of dbos, ready to claim, and yield its process number."""
-    with _running(["-m", "benchmarks.dbos_side"]) as process:
+    with running(["-m", "benchmarks.dbos_side"]) as process:
         assert process.stdout is not None
         process.stdout.readline()
         yield process.pid
 
 
 @contextmanager
-def _running(arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+def running(arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a worker of whoever, by its own command, until the block ends."""
     process = subprocess.Popen(
         [sys.executable, *arguments],
         stdin=subprocess.PIPE,

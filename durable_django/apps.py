@@ -24,10 +24,15 @@ class DurableDjangoConfig(AppConfig):
         from durable_django import checks  # noqa: F401 - registers itself
         from durable_django.base import logs
         from durable_django.engine import wakeups
+        from durable_django.tasks import is_available
 
         logs.connect()
         wakeups.connect()
         autodiscover_modules("workflows")
+        if is_available():
+            from durable_django.tasks import serving
+
+            serving.begin()
         post_migrate.connect(_sync_queues, sender=self, dispatch_uid="durable_django.sync_queues")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -26,20 +26,29 @@ _POLL_SECONDS = 1.0
 Calls = Sequence[tuple[tuple[Any, ...], dict[str, Any]]]
 
 
-def start(registered: Registered, args: tuple[Any, ...], kwargs: dict[str, Any], options: StartOptions) -> str:
+def start(
+    registered: Registered,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    options: StartOptions,
+    *,
+    shaped: Callable[[str], str] = str,
+) -> str:
     """
     Start a workflow: as a child inside a workflow or a step, else on its own. Return its id.
 
     The id of a child derives from where it is started, or in a step from what is started, unless one is given; so a
     replay finds the same child. It inherits the deadline, unless it has a timeout of its own.
+
+    shaped  makes the id that is used out of the one that derives
     """
     run, step = context.current_run(), context.current_step()
     if run is None:
         return starting.start(registered, args, kwargs, options).id
     if step is None:
         spec = StepSpec(name=registered.name, func=_start, is_atomic=True, kind="start")
-        return str(stepping.perform(spec, (registered, args, kwargs, options), {}))
-    return _start(registered, args, kwargs, options)
+        return str(stepping.perform(spec, (registered, args, kwargs, options, shaped), {}))
+    return _start(registered, args, kwargs, options, shaped)
 
 
 def start_many(registered: Registered, calls: Calls, options: StartOptions) -> list[str]:
@@ -53,10 +62,16 @@ def start_many(registered: Registered, calls: Calls, options: StartOptions) -> l
     return _start_many(registered, calls, options)
 
 
-def _start(registered: Registered, args: tuple[Any, ...], kwargs: dict[str, Any], options: StartOptions) -> str:
+def _start(
+    registered: Registered,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    options: StartOptions,
+    shaped: Callable[[str], str],
+) -> str:
     run, step = context.current_place()
     if options.id is None:
-        options = replace(options, id=_child_id(step, registered, args, kwargs))
+        options = replace(options, id=shaped(_child_id(step, registered, args, kwargs)))
     with short_transaction(run.alias, savepoint=False):
         started = starting.start(registered, args, kwargs, options, parent=_parent(run))
     if started.is_new:

@@ -44,6 +44,7 @@ class Run:
     outcomes   the last errors that steps raised and that look like the database's trouble: they are recorded outcomes
     depth      how many atomic blocks were open when the workflow's function was called: 0, or a TestCase's own
     board      the operations of an async run
+    late       records what has ended, if the outcome is refused because the workflow was paused or cancelled meanwhile
     live       children that had not ended when they were started or last looked at, in this attempt
     """
 
@@ -56,6 +57,7 @@ class Run:
     outcomes: deque[BaseException] = field(default_factory=lambda: deque(maxlen=_MOST_OUTCOMES))
     depth: int = 0
     board: Board | None = None
+    late: Callable[[], object] | None = None
     live: set[str] = field(default_factory=set)
 
     def is_outcome(self, error: BaseException) -> bool:

@@ -1,7 +1,7 @@
 """
 Starting: one INSERT ... ON CONFLICT DO NOTHING on the caller's connection, in the caller's transaction.
 
-The row count says whether the workflow is new; only if it is not is the existing row read. A start never raises
+What it returns says whether the workflow is new; only if it is not is the existing row read. A start never raises
 IntegrityError and never opens a savepoint.
 """
 
@@ -55,10 +55,11 @@ class Parent(NamedTuple):
 
 @dataclass(frozen=True)
 class Started:
-    """The workflow that a start found or made."""
+    """The workflow that a start found or made; the moment, by the database's clock, of a new one only."""
 
     id: str
     is_new: bool
+    created_at: datetime | None = None
 
 
 def start(  # noqa: PLR0913 - two for whom it is started
@@ -81,10 +82,10 @@ def start(  # noqa: PLR0913 - two for whom it is started
     """
     alias = context.alias_of_workflows()
     values = _values(registered, encode(registered, args, kwargs), options, alias=alias, worker=worker, parent=parent)
-    if _statement(options, worker).execute(alias, values):
+    if made := _statement(options, worker).change(alias, values):
         if not worker:
             wakeups.ring(alias, options.delay_seconds or 0)
-        return Started(values["id"], is_new=True)
+        return Started(values["id"], is_new=True, created_at=made[0][0])
     _require_same(values, options, alias)
     return Started(values["id"], is_new=False)
 

@@ -10,6 +10,7 @@ as long again as executing it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple, cast
 
 from django.db import DatabaseError, connections, models, transaction
@@ -52,7 +53,7 @@ class Statement:
 
     build      makes the ORM query; it is called once a database (and again when a test has moved the clock, since the
                moved clock is part of the text)
-    returning  attribute names of the columns that an UPDATE returns of each row it changed, for change()
+    returning  attribute names of the columns that an UPDATE or INSERT returns of each row it wrote, for change()
     """
 
     def __init__(self, build: Callable[[str], Query], *, returning: Sequence[str] = ()) -> None:
@@ -67,7 +68,7 @@ class Statement:
             return int(self._run(connection, self._compiled_for(alias), values, _row_count))
 
     def change(self, alias: str, values: Mapping[str, Any]) -> list[Any]:
-        """Run an UPDATE and return what it says of each row it changed."""
+        """Run an UPDATE or INSERT and return what it says of each row it wrote."""
         with turn(connections[alias]):
             return self.fetch(alias, values)
 
@@ -102,23 +103,28 @@ class Statement:
         compiler: Any = self._build(alias).get_compiler(using=alias)
         if self._returning:
             return self._compile_returning(alias, compiler)
-        found = compiler.as_sql()
-        # An INSERT is a list of statements, here always of one.
-        sql, params = found[0] if isinstance(found, list) else found
+        sql, params = _only(compiler.as_sql())
         columns = getattr(compiler, "select", None)
         converters = compiler.get_converters([column for column, *_rest in columns]) if columns else None
         return _Compiled(str(sql), tuple(params), compiler, converters)
 
     def _compile_returning(self, alias: str, compiler: Any) -> _Compiled:
-        """Add RETURNING, for which the ORM has no word in an UPDATE; both databases understand it."""
+        """Add RETURNING, for which the ORM has no word in an UPDATE, nor beside ON CONFLICT; both databases know it."""
         model, quote = compiler.query.model, connections[alias].ops.quote_name
         fields = {field.attname: field for field in model._meta.concrete_fields}
-        # The ORM compiles a query that locks rows in a transaction only; this one is a statement of its own.
-        with transaction.atomic(using=alias):
-            sql, params = compiler.as_sql()
+        # The ORM compiles a query that locks rows in a transaction only; this one is a statement of its own. An INSERT
+        # locks none, and no start may cost more than its one statement, not even the first.
+        is_insert = isinstance(compiler.query, InsertQuery)
+        with nullcontext() if is_insert else transaction.atomic(using=alias):
+            sql, params = _only(compiler.as_sql())
         columns = [fields[name].get_col(model._meta.db_table) for name in self._returning]
         names = ", ".join(quote(fields[name].column) for name in self._returning)
         return _Compiled(f"{sql} RETURNING {names}", tuple(params), compiler, compiler.get_converters(columns))
+
+
+def _only(found: Any) -> Any:
+    """Return the statement: those of an INSERT are a list, here always of one."""
+    return found[0] if isinstance(found, list) else found
 
 
 def _row_count(cursor: Any) -> Any:

@@ -297,14 +297,14 @@ def _finish(alias: str, status: str, **columns: Any) -> Any:
 
 def _start(moments: dict[str, Any]) -> Statement:
     columns = {**slots(Workflow, *_STARTED), "created_at": Now(), **moments}
-    return Statement(lambda _alias: insert_query(Workflow, columns, ignore_conflicts=True))
+    return Statement(lambda _alias: insert_query(Workflow, columns, ignore_conflicts=True), returning=("created_at",))
 
 
 _SUCCEED = Statement(lambda alias: _finish(alias, Status.SUCCEEDED, output=_SLOTS["output"], error=None))
 _FAIL = Statement(lambda alias: _finish(alias, Status.FAILED, error=_SLOTS["error"]))
 
-#: INSERT ... ON CONFLICT DO NOTHING of one workflow: the row count says whether it is new. START_LATER takes the
-#: moment itself, START_DELAYED seconds from the database's now, START_RUNNING a row already claimed by its starter.
+#: INSERT ... ON CONFLICT DO NOTHING of one workflow: it returns the moment of a new one, else nothing. START_LATER
+#: takes its moment, START_DELAYED seconds from the database's now, START_RUNNING a row already claimed by its starter.
 START = _start(slots(Workflow, "deadline"))
 START_LATER = _start(slots(Workflow, "deadline", "run_after"))
 START_DELAYED = _start({**slots(Workflow, "deadline"), "run_after": Later(Slot("delay_seconds", models.FloatField()))})

@@ -227,6 +227,18 @@ class TheCommand(CheckTestCase):
         self.assert_message(messages, "W002", "celery_app", hint="manage.py durable worker")
 
 
+class Tasks(CheckTestCase):
+    def test_E104_without_a_package_that_has_them(self):
+        """Django 5.2 does not ask its TASKS anything: nothing would be enqueued by this backend."""
+        settings = {"default": {"BACKEND": "durable_django.tasks.DurableBackend"}, "other": {"BACKEND": "a.B"}}
+        with override_settings(TASKS=settings):
+            self.assertEqual([], ours.check_tasks())
+            with mock.patch("durable_django.tasks.is_available", return_value=False):
+                messages = ours.check_tasks()
+
+        self.assert_message(messages, "E104", "TASKS['default']", hint="durable-django[tasks]")
+
+
 class TheList(TestCase):
     def test_in_the_docstring_is_complete(self):
         """Each id that the code uses is described at the top, and tested here by name."""

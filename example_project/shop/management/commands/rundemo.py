@@ -24,6 +24,7 @@ BANNER = """
   Shop       http://{host}:{port}/
   Inbox      http://{host}:{port}/inbox/   user demo, password demo, here and in the admin
   Documents  http://{host}:{port}/documents/
+  Newsletter http://{host}:{port}/newsletter/
   Admin      http://{host}:{port}/admin/
   E-mails    {mails}
 
