@@ -10,7 +10,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo run test stress bench lint format types layers migrations coverage check clean
+.PHONY: help venv newest demo run test stress bench lint format types layers migrations coverage check clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,14 @@ $(VENV)/installed-bench: $(VENV)/installed
 	@$(PIP) --editable '.[bench]'
 	@touch $@
 
+# For the part of the suite that also runs with the newest Django, if there is a Python for that.
+newest: $(VENV)-newest/tried
+
+$(VENV)-newest/tried: setup.cfg $(VENV)/installed
+	@$(PY) -m tests.newest
+	@mkdir -p $(@D)
+	@touch $@
+
 # Whatever the shell's own project is.
 demo run migrations: export DJANGO_SETTINGS_MODULE = example_project.settings
 
@@ -37,7 +45,7 @@ demo: venv ## show durable workflows surviving a killed worker, in a terminal
 run: venv ## run the example project: web server, worker and admin
 	@$(PY) manage.py rundemo
 
-test: venv ## run the suite on SQLite and PostgreSQL (ARGS="--only sqlite tests.rooms")
+test: venv newest ## run the suite on SQLite and PostgreSQL (ARGS="--only sqlite tests.rooms")
 	@$(PY) -m tests.run $(ARGS)
 
 stress: venv ## kill, freeze and cut off workers for a while, then look for lost or doubled work
@@ -65,12 +73,12 @@ migrations: venv ## check that no migration is missing
 
 coverage: venv ## run the suite and list the lines it did not reach
 	@$(PY) -m coverage erase
-	@$(PY) -m coverage run -m tests.run $(ARGS)
+	@$(PY) -m coverage run -m tests.run --newest no $(ARGS)
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage report
 
 check: lint types layers migrations test ## everything that must be green before a commit
 
 clean: ## remove .venv, caches and built files
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov
+	rm -rf $(VENV) $(VENV)-newest .cache build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from benchmarks import percentiles, workers
 from benchmarks.measurement import Measurement, Row, Target
@@ -27,7 +26,7 @@ def durable(size: int) -> dict[str, float]:
     from benchmarks.workflows import has_child
 
     with workers.durable_worker():
-        return _latencies(size, has_child.start, lambda handle: handle.result())
+        return _latencies(size, lambda: has_child.start().result())
 
 
 def dbos(size: int) -> dict[str, float]:
@@ -35,14 +34,14 @@ def dbos(size: int) -> dict[str, float]:
 
     client, options = dbos_side.client(), dbos_side.options_for("has_child")
     with workers.dbos_worker():
-        return _latencies(size, lambda: client.enqueue(options), lambda handle: handle.get_result())
+        return _latencies(size, lambda: client.enqueue(options).get_result())
 
 
-def _latencies(size: int, start: Callable[[], Any], result: Callable[[Any], float]) -> dict[str, float]:
-    """One parent after the other, but never waited for in between, which would be a load on the database."""
-    result(start())
-    handles = []
+def _latencies(size: int, run: Callable[[], float]) -> dict[str, float]:
+    """One parent after the other: of dbos, more at a time than there are threads would wait for each other for ever."""
+    run()
+    seconds = []
     for _number in range(size):
         percentiles.pause_at_random()
-        handles.append(start())
-    return percentiles.of_milliseconds([result(handle) * 1000 for handle in handles])
+        seconds.append(run())
+    return percentiles.of_milliseconds([each * 1000 for each in seconds])

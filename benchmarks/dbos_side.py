@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy
-from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, Queue
+from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, SetEnqueueOptions
 
 from benchmarks import laps
 from benchmarks.child import url_of_this_run
@@ -24,6 +24,8 @@ from benchmarks.measurement import THREADS
 from benchmarks.places import driver, is_sqlite, sqlite_pragmas
 
 QUEUE = "bench"
+BOUND_QUEUE = "bound"
+TENANTS_QUEUE = "tenants"
 VERSION = "bench"
 
 
@@ -122,8 +124,19 @@ def _set_pragmas(connection: sqlalchemy.engine.interfaces.DBAPIConnection, _reco
     connection.cursor().executescript(sqlite_pragmas())
 
 
-def register_queue() -> Queue:
-    return DBOS.register_queue(QUEUE)
+def register_queues() -> None:
+    """Register the queues that workflows.py declares for the other side."""
+    DBOS.register_queue(QUEUE)
+    DBOS.register_queue(BOUND_QUEUE, global_concurrency=50)
+    DBOS.register_queue(TENANTS_QUEUE, partition_concurrency=1)
+
+
+def enqueue(queue: str, size: int, partitions: int = 0) -> None:
+    """Enqueue workflows one by one, the only way that it has; of a partitioned queue, each partition in turn."""
+    with launched():
+        for number in range(size):
+            with SetEnqueueOptions(queue_partition_key=f"t{number % partitions}" if partitions else None):
+                DBOS.enqueue_workflow(queue, one_step, number)
 
 
 def client() -> DBOSClient:
@@ -136,9 +149,19 @@ def options_for(workflow: str) -> EnqueueOptions:
     return {"workflow_name": workflow, "queue_name": QUEUE, "app_version": VERSION}
 
 
+def forget_all() -> None:
+    """Remove all workflows and their steps."""
+    for table in ("operation_outputs", "workflow_status"):
+        driver(url_of_this_run()).execute(f"DELETE FROM {_schema()}{table}")
+
+
 def has_workflows(*states: str) -> bool:
     names = ", ".join(f"'{state}'" for state in states)
     return bool(_ask(f"SELECT 1 FROM {_schema()}workflow_status WHERE status IN ({names}) LIMIT 1"))
+
+
+def has_only(state: str) -> bool:
+    return not _ask(f"SELECT 1 FROM {_schema()}workflow_status WHERE status <> '{state}' LIMIT 1")
 
 
 def last_step_ended_at() -> float:
@@ -158,7 +181,7 @@ def _schema() -> str:
 
 def work() -> None:
     """Be a worker until stdin ends."""
-    with launched([QUEUE]):
+    with launched([QUEUE, BOUND_QUEUE, TENANTS_QUEUE]):
         print("ready", flush=True)
         sys.stdin.read()
 

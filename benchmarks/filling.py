@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 from django.core.management import call_command
 
 from benchmarks import crowds
@@ -11,11 +13,24 @@ def django(_size: int) -> None:
     call_command("migrate", verbosity=0)
 
 
+def django_tasks_db(_size: int) -> None:
+    django(0)
+
+
+def procrastinate(_size: int) -> None:
+    django(0)
+
+
+def huey(_size: int) -> None:
+    """Import it: it makes its tables by itself."""
+    importlib.import_module("benchmarks.declared_for_huey")
+
+
 def dbos(_size: int) -> None:
     from benchmarks import dbos_side
 
     with dbos_side.launched():
-        dbos_side.register_queue()
+        dbos_side.register_queues()
 
 
 def full_table(size: int) -> None:
@@ -29,6 +44,18 @@ def empty_table(_size: int) -> None:
     """Fill in nothing but a few thousand workflows to claim."""
     django(0)
     _fill(finished=0, queued=10_000, future=0)
+
+
+def long_queue(size: int) -> None:
+    """Fill in a million queued workflows, or `size` percent, and nothing else."""
+    django(0)
+    _fill(finished=0, queued=10_000 * size, future=0)
+
+
+def short_queue(_size: int) -> None:
+    """Fill in two thousand queued workflows: a thousand more than are claimed."""
+    django(0)
+    _fill(finished=0, queued=2_600, future=0)
 
 
 def crowd(size: int) -> None:
@@ -65,7 +92,7 @@ def _fill(*, finished: int, queued: int, future: int) -> None:
     from benchmarks.workflows import one_step
     from durable_django.models import Queue, Workflow
 
-    Queue.objects.sync(["default"])
+    Queue.objects.ensure("default")
     one_step.using(id="pattern").start(1)
     over = {"status": "'succeeded'", "finished_at": "created_at", "claimed_at": "created_at"}
     crowds.copy_workflows("pattern", "finished", finished, over)

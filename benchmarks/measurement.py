@@ -73,6 +73,7 @@ class Measurement:
     rows              what the table shows of it
     sides             in the order of their turns
     fills             which database a side needs, as function of filling.py; "django" or as given
+    needs             the kind of database that a side needs, if it does not run on all
     is_kept           all rounds use the same database, since it takes long to fill
     """
 
@@ -82,6 +83,7 @@ class Measurement:
     rows: tuple[Row, ...]
     sides: tuple[str, ...] = ("durable", "dbos")
     fills: dict[str, str] = field(default_factory=dict)
+    needs: dict[str, str] = field(default_factory=dict)
     is_kept: bool = False
 
     def fill_of(self, side: str) -> str:

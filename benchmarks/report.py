@@ -7,13 +7,27 @@ from collections.abc import Iterator
 from benchmarks.measurement import Row, Target
 from benchmarks.rounds import Result, is_installed
 
-_COLUMNS = ("measurement", "database", "durable_django", "dbos", "raw driver", "ORM create()", "target", "measured", "")
-_SIDES = ("durable", "dbos", "raw", "orm")
+_TITLES = {"durable": "durable_django", "raw": "raw driver", "orm": "ORM create()"}
 
 
 def table(results: list[Result]) -> str:
-    lines = [_line(_COLUMNS), _line(["---"] * len(_COLUMNS))]
-    lines += [_line(cells) for result in results for row in result.measurement.rows for cells in _cells(result, row)]
+    """Return a table for each set of sides that were measured together."""
+    tables: dict[tuple[str, ...], list[Result]] = {}
+    for result in results:
+        tables.setdefault(_columns_of(result), []).append(result)
+    return "\n\n".join(_table(sides, found) for sides, found in tables.items())
+
+
+def _columns_of(result: Result) -> tuple[str, ...]:
+    usual = ("durable", "dbos", "raw", "orm")
+    return usual if set(result.measurement.sides) <= set(usual) else result.measurement.sides
+
+
+def _table(sides: tuple[str, ...], results: list[Result]) -> str:
+    titles = ["measurement", "database", *(_TITLES.get(side, side) for side in sides), "target", "measured", ""]
+    lines = [_line(titles), _line(["---"] * len(titles))]
+    rows = ((result, row) for result in results for row in result.measurement.rows)
+    lines += [_line(cells) for result, row in rows for cells in _cells(result, row, sides)]
     return "\n".join(lines)
 
 
@@ -29,15 +43,15 @@ def spread(results: list[Result]) -> str:
     return "\n".join(lines)
 
 
-def _cells(result: Result, row: Row) -> Iterator[list[str]]:
+def _cells(result: Result, row: Row, sides: tuple[str, ...]) -> Iterator[list[str]]:
     """Yield a line for each target; the figures stand in the first one."""
-    figures = [row.title, result.database, *(_figure(result, row, side) for side in _SIDES)]
+    figures = [row.title, result.database, *(_figure(result, row, side) for side in sides)]
     if figures[2] == "":
         return
     targets: list[Target | None] = [*row.targets_on(result.database)]
     for target in targets or [None]:
         yield [*figures, *_verdict(result, row, target)]
-        figures = ["", result.database, *([""] * len(_SIDES))]
+        figures = ["", result.database, *([""] * len(sides))]
 
 
 def _figure(result: Result, row: Row, side: str) -> str:

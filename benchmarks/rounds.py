@@ -15,7 +15,12 @@ from benchmarks.places import Place, PostgresPlace
 NAMES = (
     "steps",
     "drain",
+    "processes",
+    "bound",
+    "partitions",
+    "newcomer",
     "starts",
+    "bulk",
     "latency",
     "messages",
     "children",
@@ -25,8 +30,17 @@ NAMES = (
     "due",
     "idle",
     "claims",
+    "backlog",
     "sleepers",
+    "tasks",
 )
+#: What must be installed for a side that is not of this project.
+MODULES = {
+    "dbos": "dbos",
+    "django_tasks_db": "django_tasks_db",
+    "procrastinate": "procrastinate",
+    "huey": "huey",
+}
 
 
 @dataclass(frozen=True)
@@ -49,7 +63,7 @@ def measurement(name: str) -> Measurement:
 
 
 def is_installed(side: str) -> bool:
-    return side != "dbos" or importlib.util.find_spec("dbos") is not None
+    return side not in MODULES or importlib.util.find_spec(MODULES[side]) is not None
 
 
 def run(measured: Measurement, place: Place, rounds: int, *, is_quick: bool) -> Result:
@@ -57,7 +71,8 @@ def run(measured: Measurement, place: Place, rounds: int, *, is_quick: bool) -> 
     result = Result(measured, place.kind, place.version, [])
     for number in range(rounds):
         figures: Figures = {}
-        for side in filter(is_installed, measured.sides):
+        sides = [side for side in measured.sides if measured.needs.get(side, place.kind) == place.kind]
+        for side in filter(is_installed, sides):
             say(f"{measured.name} on {place.kind}, round {number + 1} of {rounds}: {side} ...")
             try:
                 figures[side] = _turn(measured, side, place, is_quick=is_quick)

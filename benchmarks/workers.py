@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +17,27 @@ _LIMIT_SECONDS = 600.0
 
 
 @contextmanager
-def durable_worker() -> Iterator[int]:
+def durable_worker(processes: int = 1) -> Iterator[int]:
     """Run `manage.py worker`, and yield its process number."""
-    with _running(["-m", "django", "worker", "--threads", str(THREADS), "--no-reload"]) as process:
+    options = ["--threads", str(THREADS), "--processes", str(processes), "--no-reload"]
+    with running(["-m", "django", "worker", *options]) as process:
         yield process.pid
 
 
 @contextmanager
-def dbos_worker() -> Iterator[int]:
-    """Run a worker of dbos, ready to claim, and yield its process number."""
-    with _running(["-m", "benchmarks.dbos_side"]) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        yield process.pid
+def dbos_worker(processes: int = 1) -> Iterator[int]:
+    """Run workers of dbos, ready to claim, and yield the process number of the first one."""
+    with ExitStack() as stack:
+        workers = [stack.enter_context(running(["-m", "benchmarks.dbos_side"])) for _number in range(processes)]
+        for process in workers:
+            assert process.stdout is not None
+            process.stdout.readline()
+        yield workers[0].pid
 
 
 @contextmanager
-def _running(arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+def running(arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a worker of whoever, by its own command, until the block ends."""
     process = subprocess.Popen(
         [sys.executable, *arguments],
         stdin=subprocess.PIPE,

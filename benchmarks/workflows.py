@@ -6,7 +6,12 @@ import time
 from functools import partial
 
 from benchmarks import laps
-from durable_django import gather, receive, sleep, step, workflow, write_stream
+from durable_django import Queue, gather, receive, sleep, step, workflow, write_stream
+
+Queue("probes")
+Queue("bound", concurrency=50)
+Queue("tenants", partition_concurrency=1)
+Queue("fair", partitioned=True)
 
 
 @step

@@ -54,7 +54,9 @@ if TYPE_CHECKING:
         wait_all,
         wait_first,
     )
-    from durable_django.api.queues import Queue
+    from durable_django.api.options import Debounce
+    from durable_django.api.queues import Queue, Rate
+    from durable_django.api.schedules import schedule
     from durable_django.api.steps import StepDefinition, arun_step, run_step, step
     from durable_django.api.streams import aread_stream, read_stream
     from durable_django.api.workflows import Arguments, WorkflowDefinition, astart, definition_of, start, workflow
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
         StepTimeout,
         StreamClosed,
         StreamTimeout,
+        TaskFunctionMissing,
         UnknownQueue,
         UnknownWorkflow,
         UnreadablePayload,
@@ -98,6 +101,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "Arguments": "api.workflows",
     "BrokenTransaction": "exceptions",
+    "Debounce": "api.options",
     "DuplicateWorkflow": "exceptions",
     "DurableError": "exceptions",
     "EventTimeout": "exceptions",
@@ -109,6 +113,7 @@ _ROOMS = {
     "PayloadError": "exceptions",
     "PayloadTooLarge": "exceptions",
     "Queue": "api.queues",
+    "Rate": "api.queues",
     "ReceiveTimeout": "exceptions",
     "RecoveriesExhausted": "exceptions",
     "RegistrationError": "exceptions",
@@ -122,6 +127,7 @@ _ROOMS = {
     "StepTimeout": "exceptions",
     "StreamClosed": "exceptions",
     "StreamTimeout": "exceptions",
+    "TaskFunctionMissing": "exceptions",
     "UnknownQueue": "exceptions",
     "UnknownWorkflow": "exceptions",
     "UnreadablePayload": "exceptions",
@@ -168,6 +174,7 @@ _ROOMS = {
     "receive": "api.communication",
     "register_codec": "base.payloads",
     "run_step": "api.steps",
+    "schedule": "api.schedules",
     "send": "api.communication",
     "send_many": "api.communication",
     "set_event": "api.communication",
@@ -185,6 +192,7 @@ _ROOMS = {
 __all__ = [
     "Arguments",
     "BrokenTransaction",
+    "Debounce",
     "DuplicateWorkflow",
     "DurableError",
     "EventTimeout",
@@ -196,6 +204,7 @@ __all__ = [
     "PayloadError",
     "PayloadTooLarge",
     "Queue",
+    "Rate",
     "ReceiveTimeout",
     "RecoveriesExhausted",
     "RegistrationError",
@@ -209,6 +218,7 @@ __all__ = [
     "StepTimeout",
     "StreamClosed",
     "StreamTimeout",
+    "TaskFunctionMissing",
     "UnknownQueue",
     "UnknownWorkflow",
     "UnreadablePayload",
@@ -255,6 +265,7 @@ __all__ = [
     "receive",
     "register_codec",
     "run_step",
+    "schedule",
     "send",
     "send_many",
     "set_event",

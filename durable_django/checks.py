@@ -5,6 +5,8 @@ E001 DURABLE_DJANGO is not a dict              E002 unknown key              E00
 E004 two workflows have one name               E005 @workflow(queue=) names an undeclared queue
 E006 the database is not PostgreSQL or SQLite  E007 SQLite in memory         E008 heartbeat not well below the lease
 E009 SQLite is older than 3.35                 E010 STREAM_PERMISSION names no callable
+E011 two schedules have one name               E012 @schedule(queue=) names an undeclared queue
+E104 TASKS needs the package django-tasks      (others of 1xx: see tasks/checking.py)
 W001 SQLite without a write-ahead log          W002 another app's `worker` command hides ours
 W003 workers may open more connections than the server takes; asked of the database, by `check --database default`
 """
@@ -23,7 +25,8 @@ from django.core.management import get_commands
 from django.db import connections, router
 from django.utils.module_loading import import_string
 
-from durable_django.base import registry
+from durable_django import tasks
+from durable_django.base import registry, timetable
 from durable_django.conf import SETTING, defaults, durable_settings
 from durable_django.exceptions import UnknownQueue
 from durable_django.worker import headroom
@@ -128,6 +131,21 @@ def check_declarations(**_kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
+def check_schedules(**_kwargs: Any) -> list[CheckMessage]:
+    """Report schedules that share a name or use a queue that nobody declares."""
+    messages: list[CheckMessage] = [
+        Error(clash, hint="Each has a row of its own, by its name.", id="durable_django.E011")
+        for clash in timetable.schedules.clashes()
+    ]
+    for name, declared in timetable.schedules.by_name().items():
+        try:
+            registry.queues.require(declared.queue or durable_settings.DEFAULT_QUEUE)
+        except UnknownQueue as error:
+            messages.append(Error(f"Schedule {name}: {error}", id="durable_django.E012"))
+    return messages
+
+
+@register()
 def check_database(**_kwargs: Any) -> list[CheckMessage]:
     """Report databases that the engine does not run on, or not safely."""
     alias = _alias()
@@ -165,6 +183,23 @@ def _is_in_memory(name: str) -> bool:
 def _is_under_test(database: dict[str, Any]) -> bool:
     """Whether the test runner has put its own database in place; run_until_idle() works in memory too."""
     return "memorydb_" in str(database.get("NAME", ""))
+
+
+@register()
+def check_tasks(**_kwargs: Any) -> list[CheckMessage]:
+    """Report a backend for tasks that nothing can ask for; what is wrong with one that can be is for itself to say."""
+    chosen = getattr(settings, "TASKS", {})
+    backends = chosen.items() if isinstance(chosen, dict) and not tasks.is_available() else ()
+    hint = "python -m pip install 'durable-django[tasks]', and add 'django_tasks' to INSTALLED_APPS."
+    return [
+        Error(
+            f"TASKS[{alias!r}] names the backend of durable_django, but there is no django.tasks here.",
+            hint=hint,
+            id="durable_django.E104",
+        )
+        for alias, params in backends
+        if isinstance(params, dict) and str(params.get("BACKEND", "")).startswith("durable_django.tasks.")
+    ]
 
 
 def _alias() -> str:

@@ -5,6 +5,7 @@ Every error that user code may catch.
     ├── RegistrationError        (ImproperlyConfigured)   a declaration that cannot work
     ├── UnknownQueue             (ImproperlyConfigured)   a queue that nobody declared
     ├── UnknownWorkflow          (LookupError)            a name that no loaded code has
+    ├── TaskFunctionMissing      (LookupError)            a path at which there is no task
     ├── PayloadError                                      a value that cannot be stored or read back
     │   ├── NotSerializable      (TypeError)
     │   ├── PayloadTooLarge      (ValueError)
@@ -83,6 +84,17 @@ class UnknownWorkflow(DurableError, LookupError):
     template = (
         "No workflow is named {name!r}.{nearest} Its module must be imported: name it workflows.py inside an "
         "installed app, or import it from there."
+    )
+
+
+class TaskFunctionMissing(DurableError, LookupError):
+    """There is no task at the path that a row names. `reason` says what is there."""
+
+    path: str
+    reason: str
+    template = (
+        "There is no task {path!r}: {reason} Deploy the code that has it; tasks that wait for it are run then. "
+        "If it is gone for good, cancel them."
     )
 
 

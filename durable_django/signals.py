@@ -17,6 +17,10 @@ step_recorded       a step's outcome is committed               workflow_id, ste
 step_retrying       a step failed and is called again later     workflow_id, step, position, error, delay_seconds
 step_rerun          the database refused, the body runs again   workflow_id, step, position, error
 step_hook_failed    an on_commit() hook of an atomic step failed workflow_id, step, position, error
+schedule_fired      ticks have started their workflows          schedule, workflow_ids
+schedule_skipped    ticks have started nothing                  schedule, first, last, reason
+schedule_failed     it cannot fire; tried again                 schedule, error, delay_seconds
+schedules_changed   schedules were made, edited or resumed      alias
 database_away       the database does not answer; tried again   what, error, delay_seconds
 wakeup_failed       a ring could not be sent (polling finds it) error
 worker_started      a worker process is ready                   worker_id, queues, threads
@@ -47,6 +51,10 @@ step_recorded = Signal()
 step_retrying = Signal()
 step_rerun = Signal()
 step_hook_failed = Signal()
+schedule_fired = Signal()
+schedule_skipped = Signal()
+schedule_failed = Signal()
+schedules_changed = Signal()
 database_away = Signal()
 wakeup_failed = Signal()
 worker_started = Signal()

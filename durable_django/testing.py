@@ -22,16 +22,22 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+from django.dispatch import Signal
+
 from durable_django import signals
 from durable_django.base import clock, registry
 from durable_django.base.interrupts import Crashed
-from durable_django.engine import attempts, context, recovering
+from durable_django.engine import attempts, context, firing, recovering
 from durable_django.engine.ownership import Ownership
+from durable_django.models import claims, limited_claims
+from durable_django.models.claims import Wanted
 from durable_django.models.queue import Queue
+from durable_django.models.schedule import Schedule
 from durable_django.models.worker import Worker
 from durable_django.models.workflow import Workflow
+from durable_django.models.workflow_queryset import WorkflowQuerySet
 
-__all__ = ["crash_after", "crash_before", "run_until_idle", "travel"]
+__all__ = ["crash_after", "crash_before", "fire_schedules", "run_until_idle", "travel"]
 
 _LEASE_SECONDS = 3600.0
 _CLAIM = 100
@@ -86,17 +92,61 @@ def _claim(owner: Ownership, alias: str) -> list[Workflow]:
     while rows.promote():
         pass
     rows.expire()
-    for queue in _queues(alias):
-        found = rows.claim(owner.worker_id, queue, 1, names=names)
-        found = found or rows.claim_suspect(owner.worker_id, queue, names=names)
-        if found:
-            return found
+    for name in _queues_with_work(rows):
+        queue = Queue.objects.using(alias).filter(pk=name).first()
+        for is_alone in (False, True):
+            wanted = Wanted(name, 1, tuple(names), is_alone=is_alone)
+            if found := _claim_from(queue, wanted, owner, alias):
+                return found
     return []
 
 
-def _queues(alias: str) -> list[str]:
-    paused = set(Queue.objects.using(alias).filter(is_paused=True).values_list("name", flat=True))
-    return [name for name in registry.queues.names() if name not in paused]
+def _queues_with_work(rows: WorkflowQuerySet) -> list[str]:
+    ready = rows.queued().filter(run_after__isnull=True, worker__isnull=True)
+    return list(ready.order_by("queue").values_list("queue", flat=True).distinct())
+
+
+def _claim_from(queue: Queue | None, wanted: Wanted, owner: Ownership, alias: str) -> list[Workflow]:
+    if queue is not None and queue.limits.is_limited:
+        return limited_claims.claim(alias, owner.worker_id, wanted).workflows
+    return claims.claim(alias, owner.worker_id, wanted)
+
+
+def fire_schedules(*names: str) -> list[str]:
+    """
+    Fire what is due of these schedules, or of all, as a worker would. Return the ids of the workflows it starts.
+
+    run_until_idle() alone fires none: a test that travels a week must not meet every nightly job of the project.
+    Raises Schedule.DoesNotExist for a name without a row, and what keeps a schedule from firing.
+    """
+    alias = context.alias_of_workflows()
+    rows = Schedule.objects.using(alias)
+    chosen = [rows.get(name=name).pk for name in names] or list(rows.order_by("pk").values_list("pk", flat=True))
+    started: list[str] = []
+
+    def collect(workflow_ids: tuple[str, ...], **_facts: Any) -> None:
+        started.extend(workflow_ids)
+
+    def fail(error: Exception, **_facts: Any) -> None:
+        errors.append(error)
+
+    errors: list[Exception] = []
+    with _connected(signals.schedule_fired, collect), _connected(signals.schedule_failed, fail):
+        for pk in chosen:
+            while firing.fire(alias, pk) and not errors:
+                pass
+    if errors:
+        raise errors[0]
+    return started
+
+
+@contextmanager
+def _connected(signal: Signal, receiver: Callable[..., None]) -> Iterator[None]:
+    signal.connect(receiver)
+    try:
+        yield
+    finally:
+        signal.disconnect(receiver)
 
 
 def _require_below(most: int, count: int) -> None:
@@ -187,11 +237,8 @@ def _crash_when_recorded(name: str, death: _Deaths) -> Iterator[None]:
             # send_robust() contains Exceptions; this is none, like the signal that it plays.
             death()
 
-    signals.step_recorded.connect(die)
-    try:
+    with _connected(signals.step_recorded, die):
         yield
-    finally:
-        signals.step_recorded.disconnect(die)
 
 
 @contextmanager

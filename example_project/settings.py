@@ -10,6 +10,7 @@ Settings of the example project: one SQLite file, everything else beside it.
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -30,7 +31,16 @@ INSTALLED_APPS = [
     "example_project.shop",
     "example_project.inbox",
     "example_project.documents",
+    "example_project.reports",
+    "example_project.newsletter",
+    "example_project.mailing",
 ]
+if find_spec("django.tasks") is None:
+    # Django 5.2, with the package that brings it the tasks of Django 6.
+    INSTALLED_APPS += ["django_tasks"]
+
+# Where the tasks of apps run that know nothing of durable_django.
+TASKS = {"default": {"BACKEND": "durable_django.tasks.DurableBackend"}}
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -1,4 +1,4 @@
-"""The pages of the three apps, the streams that they follow, and Django's admin with the pages of the workflows."""
+"""The pages of the apps, the streams that they follow, and Django's admin with the pages of the workflows."""
 
 from __future__ import annotations
 
@@ -12,5 +12,7 @@ urlpatterns = [
     path("durable/", include("durable_django.urls")),
     path("inbox/", include("example_project.inbox.urls")),
     path("documents/", include("example_project.documents.urls")),
+    path("newsletter/", include("example_project.newsletter.urls")),
+    path("mailing/", include("example_project.mailing.urls")),
     path("", include("example_project.shop.urls")),
 ]

@@ -1,8 +1,9 @@
 """
-Run the suite on SQLite and on PostgreSQL; the last line counts the tests of both.
+Run the suite on SQLite and on PostgreSQL, then a part of it with the newest Django; the last line counts all tests.
 
-    python -m tests.run                                     both databases, at the same time
+    python -m tests.run                                     both databases, at the same time, then the newest Django
     python -m tests.run --only sqlite tests.rooms -v 2      labels and options go to Django's test command
+    python -m tests.run --newest only tests.rooms           with the newest Django alone: see newest.py
     python -m tests.run --seed 4711                         in the order of an earlier run
 
 The server is started here, unless DURABLE_TEST_DATABASE_URL names one. Warnings are errors.
@@ -23,6 +24,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import newest
 from tests.postgres import temporary_server
 
 DATABASES = ("sqlite", "postgresql")
@@ -46,18 +48,27 @@ class Counts:
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
 
 
+@dataclass(frozen=True)
+class Suite:
+    """Some tests on one database, with the Django of one interpreter."""
+
+    name: str
+    database: str
+    python: str
+    arguments: Sequence[str]
+
+
 class SuiteProcess:
     """The suite on one database, in a process of its own."""
 
-    def __init__(self, database: str, command: Sequence[str], *, environment: dict[str, str], folder: Path) -> None:
-        self.database = database
+    def __init__(self, name: str, command: Sequence[str], *, environment: dict[str, str], folder: Path) -> None:
+        self.name = name
         self.command = command
         self.counts_file = folder / "counts.json"
         self.output_file = folder / "output.txt"
         self.environment = {
             **os.environ,
             **environment,
-            "DURABLE_TEST_DATABASE": database,
             "DURABLE_TEST_FOLDER": str(folder),
             "DURABLE_TEST_COUNTS": str(self.counts_file),
             "PYTHONWARNINGS": WARNINGS,
@@ -96,14 +107,14 @@ class SuiteProcess:
         if self.captured:
             self.show_output()
         if not self.counts_file.exists():
-            print(f"The suite on {self.database} ended before it had counted (exit code {self.process.returncode}).")
+            print(f"The suite on {self.name} ended before it had counted (exit code {self.process.returncode}).")
             return Counts(failed=1)
         counts = Counts(**json.loads(self.counts_file.read_text()))
         return counts if counts.failed or not self.process.returncode else counts + Counts(failed=1)
 
     def show_output(self) -> None:
         """Print what the suite has written so far."""
-        print(f"\n== {self.database} {'=' * 100}"[:100], flush=True)
+        print(f"\n== {self.name} {'=' * 100}"[:100], flush=True)
         sys.stdout.buffer.write(self.output_file.read_bytes())
         sys.stdout.flush()
 
@@ -112,23 +123,42 @@ def main() -> int:
     """Run what the command line asks for; return the exit code."""
     options, arguments = parse(sys.argv[1:])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    command = [sys.executable, "-m", "django", "test", "--settings=tests.settings", "--noinput"]
-    command += [f"--shuffle={options.seed}", *arguments]
-    with contextlib.ExitStack() as stack:
-        suites = [
-            SuiteProcess(
-                database,
-                command,
-                environment={
-                    **(stack.enter_context(postgresql_server()) if database == "postgresql" else {}),
-                    "DURABLE_TEST_SECONDS": str(options.seconds),
-                },
-                folder=stack.enter_context(temporary_folder()),
-            )
-            for database in options.only or DATABASES
-        ]
-        results = run(suites, parallel=options.parallel_databases and len(suites) > 1)
+    results = {}
+    for batch in batches(options, arguments):
+        with contextlib.ExitStack() as stack:
+            suites = [prepared(stack, suite, options) for suite in batch]
+            results |= run(suites, parallel=options.parallel_databases and len(suites) > 1)
     return summarise(results, options.seed)
+
+
+def batches(options: argparse.Namespace, arguments: list[str]) -> list[list[Suite]]:
+    """Return the suites, those together that may run at the same time: two processors have no room for more."""
+    databases = options.only or DATABASES
+    ours = [Suite(database, database, sys.executable, arguments) for database in databases]
+    if options.newest == "no" or (options.newest == "auto" and arguments):
+        return [ours]
+    python = newest.interpreter()
+    theirs = [
+        Suite(f"{database}, Django {newest.SERIES}", database, python, arguments or newest.LABELS[database])
+        for database in databases
+        if python
+    ]
+    return [theirs] if options.newest == "only" else [ours, theirs]
+
+
+def prepared(stack: contextlib.ExitStack, suite: Suite, options: argparse.Namespace) -> SuiteProcess:
+    """Return the process of a suite, with a folder and a server of its own for the time of the stack."""
+    command = [suite.python, "-m", "django", "test", "--settings=tests.settings", "--noinput"]
+    return SuiteProcess(
+        suite.name,
+        [*command, f"--shuffle={options.seed}", *suite.arguments],
+        environment={
+            **(stack.enter_context(postgresql_server()) if suite.database == "postgresql" else {}),
+            "DURABLE_TEST_DATABASE": suite.database,
+            "DURABLE_TEST_SECONDS": str(options.seconds),
+        },
+        folder=stack.enter_context(temporary_folder()),
+    )
 
 
 def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -139,6 +169,12 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         allow_abbrev=False,
     )
     parser.add_argument("--only", choices=DATABASES, action="append", help="run on this database alone")
+    parser.add_argument(
+        "--newest",
+        choices=("auto", "only", "no"),
+        default="auto",
+        help="with the newest Django too, unless there are labels (default), with it alone, or without it",
+    )
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="order of the tests")
     parser.add_argument(
         "--parallel-databases",
@@ -156,7 +192,7 @@ def run(suites: Sequence[SuiteProcess], *, parallel: bool) -> dict[SuiteProcess,
     for batch in [suites] if parallel else [[suite] for suite in suites]:
         with contextlib.ExitStack() as stack:
             for suite in batch:
-                print(f"Running the suite on {suite.database} ...", flush=True)
+                print(f"Running the suite on {suite.name} ...", flush=True)
                 suite.start(captured=parallel)
                 stack.callback(suite.stop)
             for suite in ended(batch):
@@ -179,7 +215,7 @@ def summarise(results: dict[SuiteProcess, Counts], seed: int) -> int:
     total = sum(results.values(), Counts())
     print()
     for suite, counts in results.items():
-        print(f"{suite.database:<12}{counts} in {suite.seconds:.1f} s")
+        print(f"{suite.name:<24}{counts} in {suite.seconds:.1f} s")
     print(f"Same order of tests: python -m tests.run --seed {seed}")
     print(total, flush=True)
     return 1 if total.failed else 0

@@ -4,11 +4,13 @@ The settings of the suite, also for the worker processes that tests start.
 The database comes from the environment: see databases.py. So does what a test wants otherwise in its workers:
 
 DURABLE_TEST_SETTINGS          the value of DURABLE_DJANGO, as JSON
+DURABLE_TEST_TASK_OPTIONS      the OPTIONS of TASKS["default"], as JSON
 DURABLE_TEST_DATABASE_OPTIONS  more for OPTIONS of the database, as JSON
 """
 
 import json
 import os
+from importlib.util import find_spec
 
 from tests import databases
 
@@ -25,9 +27,13 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "durable_django",
+    *(["django_tasks"] if find_spec("django.tasks") is None and find_spec("django_tasks") else []),
     "example_project.shop",
     "example_project.inbox",
     "example_project.documents",
+    "example_project.reports",
+    "example_project.newsletter",
+    "example_project.mailing",
     "tests.sample",
 ]
 MIDDLEWARE = [
@@ -57,6 +63,14 @@ STATIC_URL = "/static/"
 DATABASES = {"default": databases.from_environment()}
 DATABASES["default"]["OPTIONS"].update(json.loads(os.environ.get("DURABLE_TEST_DATABASE_OPTIONS", "{}")))
 DURABLE_DJANGO = json.loads(os.environ.get("DURABLE_TEST_SETTINGS", "{}"))
+TASKS = {
+    "default": {
+        "BACKEND": "durable_django.tasks.DurableBackend",
+        "QUEUES": ["default", "letters"],
+        "OPTIONS": json.loads(os.environ.get("DURABLE_TEST_TASK_OPTIONS", "{}")),
+    },
+    "any_queue": {"BACKEND": "durable_django.tasks.DurableBackend", "QUEUES": []},
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # A zone with daylight saving: what mixes up local time and UTC shows.

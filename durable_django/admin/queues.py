@@ -1,26 +1,168 @@
-"""Queues in the admin."""
+"""Queues in the admin: how full they are, and the form by which an operator edits their limits."""
 
 from __future__ import annotations
 
-from django.contrib import admin
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from durable_django.admin.badges import badge
+from durable_django.admin.limits import LimitsForm
+from durable_django.admin.lists import FixedOrderList
 from durable_django.admin.readonly import ReadOnlyAdmin
+from durable_django.base.limits import Limits
+from durable_django.base.texts import plain, spoken_seconds
+from durable_django.management.depths import Depth, depths, described
 from durable_django.models.queue import Queue
+
+
+class QueueList(FixedOrderList):
+    """The queues of one page, each with how full it is."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        found = list(self.result_list)
+        by_name = depths(found)
+        for queue in found:
+            queue.depth = by_name[queue.name]
+        self.result_list = found
 
 
 @admin.register(Queue)
 class QueueAdmin(ReadOnlyAdmin):
-    """Which queues there are, and which are paused."""
+    """
+    Which queues there are, how full they are, which are paused or edited.
 
-    list_display = ("name", "state", "created_at")
+    Who has the change permission may pause, resume and edit: by the verbs of the row, which mark what was edited.
+    """
+
+    form = LimitsForm
+    actions = ("pause", "resume", "revert")
+    list_display = ("key", "state", "queued", "oldest", "running", "limits", "edited")
     ordering = ("name",)
-    fields = ("name", "state", "created_at")
-    readonly_fields = ("state",)
+    readonly_fields = ("key", "state", "queued", "oldest", "running", "started", "edited", "declared_limits")
+    fieldsets = (
+        (None, {"fields": ("key", "state", "queued", "oldest", "running", "started")}),
+        (
+            _("Limits"),
+            {
+                "fields": ("concurrency", "worker_concurrency", ("rate_limit", "rate_seconds")),
+                "description": _("An empty field is no limit. What is changed here wins over the code until reverted."),
+            },
+        ),
+        (
+            _("Partitions"),
+            {
+                "fields": (
+                    "is_partitioned",
+                    "partition_concurrency",
+                    ("partition_rate_limit", "partition_rate_seconds"),
+                ),
+            },
+        ),
+        (_("Code"), {"fields": ("edited", "declared_limits")}),
+    )
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Ask for the change permission, unlike the pages that only show."""
+        return admin.ModelAdmin.has_change_permission(self, request, obj)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002 - Django's names
+        return QueueList
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        queue = super().get_object(request, object_id, from_field)
+        if queue is not None:
+            queue.depth = depths([queue])[queue.name]
+        return queue
+
+    def save_model(self, _request: HttpRequest, obj: Any, form: Any, _change: Any) -> None:
+        """Edit what the form has changed, and nothing else: another operator may be at the other limits."""
+        if form.edits:
+            obj.edit(**form.edits)
+
+    @admin.action(description=_("Pause: nothing more is claimed"), permissions=["change"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Queue]) -> None:
+        """Stop claims; what runs goes on."""
+        changed = self._change(request, queryset, "pause", gettext("Paused."))
+        said = ngettext("%(n)d queue was paused.", "%(n)d queues were paused.", changed)
+        self.message_user(request, said % {"n": changed}, messages.SUCCESS)
+
+    @admin.action(description=_("Resume"), permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Queue]) -> None:
+        """Let workers claim again."""
+        changed = self._change(request, queryset, "resume", gettext("Resumed."))
+        said = ngettext("%(n)d queue was resumed.", "%(n)d queues were resumed.", changed)
+        self.message_user(request, said % {"n": changed}, messages.SUCCESS)
+
+    @admin.action(description=_("Revert: take the limits of the code again"), permissions=["change"])
+    def revert(self, request: HttpRequest, queryset: QuerySet[Queue]) -> None:
+        """Give the limits back that the code declared last."""
+        changed = self._change(request, queryset, "revert", gettext("Reverted to the limits of the code."))
+        said = ngettext("%(n)d queue was reverted.", "%(n)d queues were reverted.", changed)
+        self.message_user(request, said % {"n": changed}, messages.SUCCESS)
+
+    def _change(self, request: HttpRequest, queues: QuerySet[Queue], verb: str, message: str) -> int:
+        """Do it to each, and write into the log of the admin who did."""
+        changed = [queue for queue in queues if getattr(queue, verb)()]
+        for queue in changed:
+            self.log_change(request, queue, message)
+        return len(changed)
+
+    @admin.display(description=_("name"))
+    def key(self, queue: Queue) -> str:
+        """Show the name, which leads to the page."""
+        return plain(queue.name)
 
     @admin.display(description=_("state"))
     def state(self, queue: Queue) -> SafeString:
         """Show whether workers claim from it."""
         return badge("paused", _("paused")) if queue.is_paused else badge("succeeded", _("open"))
+
+    @admin.display(description=_("queued"))
+    def queued(self, queue: Queue) -> str:
+        """Show how many workflows could be claimed now."""
+        return _depth(queue).spoken
+
+    @admin.display(description=_("oldest"))
+    def oldest(self, queue: Queue) -> str:
+        """Show how long ago the oldest of them was started."""
+        return spoken_seconds(_depth(queue).oldest_seconds)
+
+    @admin.display(description=_("running"))
+    def running(self, queue: Queue) -> str:
+        """Show how many hold a slot, and of how many."""
+        held = _depth(queue).running
+        return str(held) if queue.concurrency is None else f"{held} / {queue.concurrency}"
+
+    @admin.display(description=_("starts in the window of the rate"))
+    def started(self, queue: Queue) -> str:
+        """Show how much of the rate is used."""
+        count = _depth(queue).started
+        return "-" if count is None else f"{count} / {queue.rate_limit}"
+
+    @admin.display(description=_("limits"))
+    def limits(self, queue: Queue) -> str:
+        """Show those that count now."""
+        return described(queue.limits) or "-"
+
+    @admin.display(description=_("edited"), boolean=True)
+    def edited(self, queue: Queue) -> bool:
+        """Show whether an operator has changed the limits."""
+        return queue.is_edited
+
+    @admin.display(description=_("limits in the code"))
+    def declared_limits(self, queue: Queue) -> str:
+        """Show those that the code declared last."""
+        return described(Limits(**queue.declared)) or "-" if queue.declared else "-"
+
+
+def _depth(queue: Any) -> Depth:
+    found: Depth = queue.depth
+    return found

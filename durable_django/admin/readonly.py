@@ -1,4 +1,4 @@
-"""What all pages have in common: rows are looked at, never edited by hand."""
+"""What all pages have in common: rows are looked at, never written by hand."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     State is changed by verbs, which keep the rules of the states; a form field would not.
     """
 
-    actions = None
+    actions: Any = None
     paginator = CappedPaginator
     show_full_result_count = False
     # Counts beside each filter would read the whole table.

@@ -30,6 +30,9 @@ def call(registered: Registered, args: tuple[Any, ...], kwargs: dict[str, Any], 
     It is claimed in the statement that inserts it. If it has to wait (a long retry), the thread blocks and claims it
     again when it is due, unless a worker was faster. Under a TestCase it runs on the test's connection.
     """
+    if options.debounce is not None:
+        message = f"{registered.name} with debounce= starts later, if not moved again: use .start(), not a plain call."
+        raise ValueError(message)
     alias = context.alias_of_workflows()
     with _ownership(registered, alias) as owner:
         # One that is to run later is not claimed by its own start: it is waited for like one that suspended.

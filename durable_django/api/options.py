@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
+from durable_django.api.declaring import LONGEST_NAME, is_name
 from durable_django.api.durations import moment_of, seconds_of
 from durable_django.base import ids, registry
-from durable_django.engine.starting import StartOptions, validate_attributes
+from durable_django.engine.starting import Debounced, StartOptions, validate_attributes
 
 _DUPLICATE_POLICIES = ("raise", "return_existing")
 _HIGHEST_PRIORITY = 100
@@ -20,10 +22,49 @@ def start_options(before: StartOptions, **given: Any) -> StartOptions:
         if value is not None:
             changes.update(_CHECKS[option](value))
     options = replace(before, **changes)
+    _require_fitting(options)
+    return options
+
+
+@dataclass(frozen=True)
+class Debounce:
+    """
+    Start when no further call came for so long.
+
+    seconds      seconds, or a timedelta, after the last call
+    max_seconds  seconds, or a timedelta, after the first call at the latest; None: calls may put it off for ever
+
+    Raises TypeError or ValueError, naming the argument, for values out of range.
+    """
+
+    seconds: float | timedelta
+    max_seconds: float | timedelta | None = None
+
+    def __post_init__(self) -> None:
+        if self.in_seconds.max_seconds is not None and self.in_seconds.max_seconds < self.in_seconds.seconds:
+            message = f"Debounce(max_seconds={self.max_seconds!r}) is less than seconds={self.seconds!r}."
+            raise ValueError(message)
+
+    @property
+    def in_seconds(self) -> Debounced:
+        """Both in seconds."""
+        longest = None if self.max_seconds is None else seconds_of(self.max_seconds, "Debounce(max_seconds=)")
+        return Debounced(seconds_of(self.seconds, "Debounce(seconds=)"), longest)
+
+
+def _require_fitting(options: StartOptions) -> None:
+    """Raise ValueError for options that contradict each other."""
     if options.delay_seconds is not None and options.run_after is not None:
         message = f"Give delay= or run_after=, not both: got {options.delay_seconds} s and {options.run_after}."
         raise ValueError(message)
-    return options
+    if options.debounce is None:
+        return
+    if options.delay_seconds is not None or options.run_after is not None:
+        message = "debounce= says when the workflow starts: give neither delay= nor run_after= with it."
+        raise ValueError(message)
+    if options.deduplication_key is None:
+        message = "debounce= needs a deduplication_key=, which says what calls belong together: 'profile-7', say."
+        raise ValueError(message)
 
 
 def priority_of(value: Any) -> int:
@@ -45,6 +86,24 @@ def _user(value: Any) -> str:
     return str(key)
 
 
+def _key(value: Any, argument: str) -> str:
+    """Return a key of 1 to 255 printable characters. Raises TypeError or ValueError, naming the argument."""
+    if not isinstance(value, str):
+        message = f"{argument} must be a str, got {value!r}."
+        raise TypeError(message)
+    if not is_name(value):
+        message = f"{argument} must have 1 to {LONGEST_NAME} printable characters, got {value[:80]!r}."
+        raise ValueError(message)
+    return value
+
+
+def _debounce(value: Any) -> Debounced:
+    if not isinstance(value, Debounce):
+        message = f"debounce must be a Debounce, as in debounce=Debounce(5, max_seconds=60), got {value!r}."
+        raise TypeError(message)
+    return value.in_seconds
+
+
 def _policy(value: Any) -> str:
     if value not in _DUPLICATE_POLICIES:
         message = f"on_duplicate must be one of {', '.join(_DUPLICATE_POLICIES)}, got {value!r}."
@@ -61,5 +120,8 @@ _CHECKS: dict[str, Any] = {
     "timeout": lambda value: {"timeout_seconds": seconds_of(value, "timeout", at_least=0.001)},
     "attributes": lambda value: {"attributes": validate_attributes(value)},
     "user": lambda value: {"started_by": _user(value)},
+    "deduplication_key": lambda value: {"deduplication_key": _key(value, "deduplication_key")},
+    "debounce": lambda value: {"debounce": _debounce(value)},
+    "partition_key": lambda value: {"partition_key": _key(value, "partition_key")},
     "on_duplicate": lambda value: {"on_duplicate": _policy(value)},
 }

@@ -28,7 +28,7 @@ class Presence:
     def __init__(self, alias: str) -> None:
         self.alias = alias
         self.pid = os.getpid()
-        self.owner = leasing.register(alias, name="plain calls")
+        self.owner = leasing.register(alias, name="plain calls", takes_slots=False)
         self.calls = 0
         self.strays = Strays(alias)
         self.last_used_at = clock.elapsed_seconds()

@@ -16,7 +16,7 @@ from durable_django.api import inline
 from durable_django.api.declaring import LONGEST_NAME, is_name, require_retry, require_workflow_function, unwrap
 from durable_django.api.durations import seconds_of
 from durable_django.api.handles import WorkflowHandle
-from durable_django.api.options import priority_of, start_options
+from durable_django.api.options import Debounce, priority_of, start_options
 from durable_django.api.twins import aside, twin
 from durable_django.base import registry
 from durable_django.base.registry import Registered
@@ -73,7 +73,7 @@ class WorkflowDefinition(Generic[P, R]):
         the handle of the first. Inside a workflow or a step it starts a child, under an id that a replay makes again.
 
         Raises TypeError for arguments that the function does not take, PayloadError for values that cannot be stored,
-        UnknownQueue, WorkflowConflict. Nothing is written on error.
+        UnknownQueue, WorkflowConflict, DuplicateWorkflow. Nothing is written on error.
         """
         return WorkflowHandle(children.start(self.registered, args, kwargs, self.options))
 
@@ -90,12 +90,15 @@ class WorkflowDefinition(Generic[P, R]):
         """
         Start one workflow for each item: a tuple of positional arguments, or call(...). Return their handles in order.
 
-        All or none, in few statements: up to 1,000 rows in each on PostgreSQL, on SQLite as many as Django allows it
-        parameters (25 rows with Django 5.2). Raises as start() does; ValueError under using(id=), since no two
-        workflows have one id.
+        All or none: one statement, sent for all rows without waiting for each. Raises as start() does; ValueError under
+        using(id=) or using(deduplication_key=), which no two workflows have.
         """
         if self.options.id is not None:
             message = f"start_many() makes many workflows, they cannot all have the id {self.options.id!r}."
+            raise ValueError(message)
+        if self.options.deduplication_key is not None:
+            key = self.options.deduplication_key
+            message = f"start_many() makes many workflows, only one of which could hold the deduplication key {key!r}."
             raise ValueError(message)
         items = [_args_and_kwargs(item) for item in calls]
         return [WorkflowHandle(new_id) for new_id in children.start_many(self.registered, items, self.options)]
@@ -155,20 +158,26 @@ class WorkflowDefinition(Generic[P, R]):
         timeout: float | timedelta | None = None,
         attributes: dict[str, Any] | None = None,
         user: Any = None,
+        deduplication_key: str | None = None,
         on_duplicate: str | None = None,
+        debounce: Debounce | None = None,
+        partition_key: str | None = None,
     ) -> WorkflowDefinition[P, R]:
         """
         Return a copy with other options for start(), start_many() or a call; what is not given stays as it was.
 
-        id            the idempotency key, 1 to 255 characters: a second start returns a handle to the first
-        queue         another declared queue
-        priority      whole number from -100 to 100, larger first
-        delay         seconds, or a timedelta, until it may run
-        run_after     aware moment before which it does not run
-        timeout       seconds, or a timedelta, from the first claim to the end; then it is cancelled
-        attributes    JSON object on the row, for your own queries
-        user          who started it, for current_workflow().user
-        on_duplicate  "raise" (default), or "return_existing" to accept other arguments under the same id
+        id                 the idempotency key, 1 to 255 characters: a second start returns a handle to the first
+        queue              another declared queue
+        priority           whole number from -100 to 100, larger first
+        delay              seconds, or a timedelta, until it may run
+        run_after          aware moment before which it does not run
+        timeout            seconds, or a timedelta, from the first claim to the end; then it is cancelled
+        attributes         JSON object on the row, for your own queries
+        user               who started it, for current_workflow().user
+        deduplication_key  at most one live workflow of a queue has it
+        on_duplicate       "raise" (default), or "return_existing": the one with this id, or with this key
+        debounce           a Debounce: later calls with the key move the start, and replace the arguments
+        partition_key      the partition of a partitioned queue, which serves them in turn
 
         Raises ValueError or TypeError, naming the argument, for values out of range; UnknownQueue.
         """
@@ -182,10 +191,12 @@ class WorkflowDefinition(Generic[P, R]):
             timeout=timeout,
             attributes=attributes,
             user=user,
+            deduplication_key=deduplication_key,
             on_duplicate=on_duplicate,
+            debounce=debounce,
+            partition_key=partition_key,
         )
-        copy: WorkflowDefinition[P, R] = WorkflowDefinition(self.registered.func, self.registered, options)
-        return copy
+        return WorkflowDefinition(self.registered.func, self.registered, options)
 
 
 class _ClassMethod:

@@ -66,7 +66,9 @@ class Now(models.Expression):
             return _sqlite_moment("'now'", str(_shift.total_seconds())) if _shift else _sqlite_moment("'now'")
         # Not CLOCK_TIMESTAMP(): it is volatile, and a volatile bound cannot use an index.
         sql = "STATEMENT_TIMESTAMP()"
-        return (f"({sql} + %s)", [_shift]) if _shift else (sql, [])
+        # Not an interval with days in it: by daylight saving time a day of the session's zone may have 23 hours.
+        shifted = f"({sql} + MAKE_INTERVAL(secs => %s::double precision))"
+        return (shifted, [_shift.total_seconds()]) if _shift else (sql, [])
 
 
 class Later(models.Expression):
@@ -124,6 +126,35 @@ class SecondsUntil(models.Expression):
         return sql, [*moment_params, *now_params]
 
 
+class Epoch(models.Expression):
+    """
+    A moment as seconds since 1970: the one way to read an instant that is right whatever USE_TZ says.
+
+    Without USE_TZ a moment is given back as naive local time, which in the hour that is repeated means two instants.
+    """
+
+    def __init__(self, moment: models.Expression | str) -> None:
+        super().__init__(output_field=models.FloatField())
+        self.moment: Any = models.F(moment) if isinstance(moment, str) else moment
+
+    def get_source_expressions(self) -> list[Any]:
+        return [self.moment]
+
+    def set_source_expressions(self, exprs: Any) -> None:
+        (self.moment,) = exprs
+
+    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
+        moment, params = compiler.compile(self.moment)
+        if connection.vendor == "sqlite":
+            return f"((JULIANDAY({moment}) - 2440587.5) * 86400.0)", params
+        return f"EXTRACT(EPOCH FROM {moment})::double precision", params
+
+
+def instant(epoch_seconds: float) -> datetime:
+    """Return what Epoch has read, to the millisecond, as an aware moment in UTC."""
+    return datetime.fromtimestamp(round(epoch_seconds, 3), UTC)
+
+
 def shift_seconds() -> float:
     """Return how far tests have moved the clock: 0 outside of tests."""
     return _shift.total_seconds()
@@ -157,6 +188,11 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 def uses_time_zones() -> bool:
     """Whether moments are given and given back aware (USE_TZ)."""
     return bool(settings.USE_TZ)
+
+
+def as_users_see(moment: datetime) -> datetime:
+    """Return an aware moment as it is given to users: as it is, or naive in the default zone if USE_TZ is off."""
+    return moment if uses_time_zones() else timezone.make_naive(moment, timezone.get_default_timezone())
 
 
 def wall_now() -> datetime:

@@ -1,7 +1,8 @@
 """
 Log records, worded here and nowhere else, from the signals of the engine. No payload is ever logged.
 
-Loggers: durable_django.workflow, durable_django.step, durable_django.worker. Each record carries its facts as `extra`.
+Loggers: durable_django.workflow, durable_django.step, durable_django.schedule, durable_django.worker. Each record
+carries its facts as `extra`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ _away_skipped = 0
 
 _workflow = logging.getLogger("durable_django.workflow")
 _step = logging.getLogger("durable_django.step")
+_schedule = logging.getLogger("durable_django.schedule")
 _worker = logging.getLogger("durable_django.worker")
 
 
@@ -152,6 +154,32 @@ def _step_hook_failed(**facts: Any) -> None:
     )
 
 
+def _schedule_fired(**facts: Any) -> None:
+    ids = ", ".join(map(plain, facts["workflow_ids"]))
+    _schedule.debug("%s: started %s", plain(facts["schedule"]), ids, extra=_extra(facts))
+
+
+def _schedule_skipped(**facts: Any) -> None:
+    _schedule.warning(
+        "%s: nothing was started for %s to %s, %s",
+        plain(facts["schedule"]),
+        facts["first"].isoformat(),
+        facts["last"].isoformat(),
+        plain(facts["reason"]),
+        extra=_extra(facts),
+    )
+
+
+def _schedule_failed(**facts: Any) -> None:
+    _schedule.warning(
+        "%s: cannot fire, tried again every %d s. %s",
+        plain(facts["schedule"]),
+        facts["delay_seconds"],
+        _safe(facts["error"]),
+        extra=_extra(facts),
+    )
+
+
 def _database_away(**facts: Any) -> None:
     """Every thread that needs the database says so at every try: one record in five seconds is enough."""
     global _away_logged_at, _away_skipped  # noqa: PLW0603 - what was said last
@@ -220,6 +248,9 @@ _RECEIVERS = {
     signals.step_retrying: _step_retrying,
     signals.step_rerun: _step_rerun,
     signals.step_hook_failed: _step_hook_failed,
+    signals.schedule_fired: _schedule_fired,
+    signals.schedule_skipped: _schedule_skipped,
+    signals.schedule_failed: _schedule_failed,
     signals.database_away: _database_away,
     signals.wakeup_failed: _wakeup_failed,
     signals.worker_started: _worker_started,

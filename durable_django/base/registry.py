@@ -17,6 +17,7 @@ from typing import Any
 
 from django.apps import apps
 
+from durable_django.base.limits import Limits
 from durable_django.base.retries import Retry
 from durable_django.conf import durable_settings
 from durable_django.exceptions import RegistrationError, UnknownQueue, UnknownWorkflow
@@ -148,18 +149,40 @@ def _clash(first: Registered, second: Registered) -> str:
 
 
 class QueueRegistry:
-    """The queues that this process's code declares."""
+    """The queues that this process's code declares, with their limits."""
 
     def __init__(self) -> None:
-        self._names: set[str] = set()
+        self._declared: dict[str, Limits] = {}
+        self._mentioned: set[str] = set()
 
-    def add(self, name: str) -> None:
-        """Remember a declared queue; declaring it twice is fine."""
-        self._names.add(name)
+    def add(self, name: str, limits: Limits) -> None:
+        """
+        Remember a declared queue; declaring it twice in the same way is fine.
+
+        Raises RegistrationError if it was declared with other limits.
+        """
+        before = self._declared.setdefault(name, limits)
+        if before != limits:
+            raise RegistrationError(
+                message=f"Queue {name!r} is declared twice, with {before} and with {limits}. Declare it in one place."
+            )
+
+    def mention(self, name: str) -> None:
+        """Remember a queue that is known by its name only; limits are those of a declaration, if there is one."""
+        self._mentioned.add(name)
+
+    def declared(self) -> dict[str, Limits]:
+        """Return the limits of each known queue, also of the default one."""
+        unlimited = dict.fromkeys([durable_settings.DEFAULT_QUEUE, *self._mentioned], Limits())
+        return {**unlimited, **self._declared}
 
     def names(self) -> list[str]:
         """Return the declared queues and the default one, sorted."""
-        return sorted(self._names | {durable_settings.DEFAULT_QUEUE})
+        return sorted(self.declared())
+
+    def limits_of(self, name: str) -> Limits:
+        """Return the limits that the code declares for a queue."""
+        return self._declared.get(name, Limits())
 
     def require(self, name: str) -> str:
         """
@@ -167,7 +190,7 @@ class QueueRegistry:
 
         Raises UnknownQueue, with the nearest declared name, otherwise.
         """
-        if name not in self._names and name != durable_settings.DEFAULT_QUEUE:
+        if name not in self._declared and name not in self._mentioned and name != durable_settings.DEFAULT_QUEUE:
             raise UnknownQueue(queue=name, nearest=nearest(name, self.names()))
         return name
 

@@ -284,6 +284,8 @@ def _write(run: Run, what: str, write: Callable[[], bool]) -> bool:
     """Write the outcome while the lease stands; let go if the fence does not hold. Whether it was written."""
     if faults.until_answered(run.alias, run.owner, what, write):
         return True
+    if run.late is not None:
+        faults.until_answered(run.alias, run.owner, "record what has ended", run.late)
     # A lost acknowledgement looks the same as a lost fence, and needs the same: nothing is held any more.
     faults.until_answered(run.alias, run.owner, "let go", run.workflow.let_go)
     return False

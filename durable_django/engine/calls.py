@@ -37,6 +37,11 @@ class StepSpec:
     is_inline: bool = False
 
     @property
+    def is_own(self) -> bool:
+        """Whether the function is the engine's own: its transaction need not be guarded against it."""
+        return self.kind != "step"
+
+    @property
     def is_async(self) -> bool:
         """Whether the function is to be awaited."""
         return iscoroutinefunction(self.func)
@@ -68,7 +73,12 @@ class Call:
     def info(self) -> StepInfo:
         """What current_step() says in the body."""
         return StepInfo(
-            self.spec.name, self.place.position, self.retries + 1, self._idempotency_key(), self.place, self.spec.kind
+            self.spec.name,
+            self.place.position,
+            self.retries + 1,
+            context.key_of_place(self.run, self.place),
+            self.place,
+            self.spec.kind,
         )
 
     @property
@@ -167,10 +177,6 @@ class Call:
             is_retrying=self.is_retrying,
             seconds=self.seconds,
         )
-
-    def _idempotency_key(self) -> str:
-        """Return workflow id and place: the same at every retry, replay and recovery, another one in a fork."""
-        return context.shortened_key(f"{self.run.workflow.pk}/{self.place}")
 
 
 def _is_being_cancelled() -> bool:

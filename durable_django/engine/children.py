@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -23,23 +23,37 @@ from durable_django.models.workflow import Workflow
 #: How often to look for an end that nobody wakes for: that of one of several strangers.
 _POLL_SECONDS = 1.0
 
+#: The kind of the step that a start in a workflow is.
+START = "start"
+#: Name and kind of the wait for the end of one workflow.
+RESULT = "result"
+
 Calls = Sequence[tuple[tuple[Any, ...], dict[str, Any]]]
 
 
-def start(registered: Registered, args: tuple[Any, ...], kwargs: dict[str, Any], options: StartOptions) -> str:
+def start(
+    registered: Registered,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    options: StartOptions,
+    *,
+    shaped: Callable[[str], str] = str,
+) -> str:
     """
     Start a workflow: as a child inside a workflow or a step, else on its own. Return its id.
 
     The id of a child derives from where it is started, or in a step from what is started, unless one is given; so a
     replay finds the same child. It inherits the deadline, unless it has a timeout of its own.
+
+    shaped  makes the id that is used out of the one that derives
     """
     run, step = context.current_run(), context.current_step()
     if run is None:
         return starting.start(registered, args, kwargs, options).id
     if step is None:
-        spec = StepSpec(name=registered.name, func=_start, is_atomic=True, kind="start")
-        return str(stepping.perform(spec, (registered, args, kwargs, options), {}))
-    return _start(registered, args, kwargs, options)
+        spec = StepSpec(name=registered.name, func=_start, is_atomic=True, kind=START)
+        return str(stepping.perform(spec, (registered, args, kwargs, options, shaped), {}))
+    return _start(registered, args, kwargs, options, shaped)
 
 
 def start_many(registered: Registered, calls: Calls, options: StartOptions) -> list[str]:
@@ -53,12 +67,18 @@ def start_many(registered: Registered, calls: Calls, options: StartOptions) -> l
     return _start_many(registered, calls, options)
 
 
-def _start(registered: Registered, args: tuple[Any, ...], kwargs: dict[str, Any], options: StartOptions) -> str:
+def _start(
+    registered: Registered,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    options: StartOptions,
+    shaped: Callable[[str], str],
+) -> str:
     run, step = context.current_place()
     if options.id is None:
-        options = replace(options, id=_child_id(step, registered, args, kwargs))
+        options = replace(options, id=shaped(_child_id(step, registered, args, kwargs)))
     with short_transaction(run.alias, savepoint=False):
-        started = starting.start(registered, args, kwargs, options, parent=_parent(run))
+        started = starting.start(registered, args, kwargs, options, parent=lock_parent(run))
     if started.is_new:
         run.live.add(started.id)
     return started.id
@@ -68,10 +88,10 @@ def _start_many(registered: Registered, calls: Calls, options: StartOptions) -> 
     run, step = context.current_place()
     child_ids = [_child_id(step, registered, args, kwargs) for args, kwargs in calls]
     with short_transaction(run.alias, savepoint=False):
-        return starting.start_many(registered, calls, options, child_ids=child_ids, parent=_parent(run))
+        return starting.start_many(registered, calls, options, child_ids=child_ids, parent=lock_parent(run))
 
 
-def _parent(run: context.Run) -> Parent:
+def lock_parent(run: context.Run) -> Parent:
     """
     Lock the parent's row, so that a cancellation of the tree finds the child or comes first.
 
@@ -86,7 +106,7 @@ def _parent(run: context.Run) -> Parent:
 
 def _child_id(step: context.StepInfo, registered: Registered, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     """Return the place of the start itself; in a step of user code, what is started, numbered."""
-    if step.kind == "start":
+    if step.kind == START:
         return step.idempotency_key
     fingerprint = payloads.fingerprint(registered.name, starting.encode(registered, args, kwargs))
     return step.key_of("start", fingerprint)
@@ -94,7 +114,7 @@ def _child_id(step: context.StepInfo, registered: Registered, args: tuple[Any, .
 
 def look_for_live(run: context.Run) -> None:
     """Note which children have not ended, in one query; none for a run without children."""
-    if any(recorded.kind in {"start", "start_many"} for recorded in run.history.values()):
+    if any(recorded.kind in {START, "start_many"} for recorded in run.history.values()):
         rows = Workflow.objects.using(run.alias).filter(parent_id=run.workflow.pk, finished_at__isnull=True)
         live = run.guard(
             faults.until_answered,
@@ -139,11 +159,7 @@ class EndWait(Wait):
         if status in Status.terminal():
             self.run.live.discard(self.workflow_id)
         self.wakes_several = parent_id == self.run.workflow.pk
-        if status == Status.CANCELLED:
-            return Answer(error=payloads.encode_error(cancelled(self.workflow_id, reason)))
-        if status == Status.FAILED:
-            return Answer(error=_error_of(self.workflow_id, error or ""))
-        return Answer(output) if status == Status.SUCCEEDED else None
+        return outcome_of(self.workflow_id, status, output, error, reason)
 
     def at_end(self) -> Answer:
         """Return that it did not end in time."""
@@ -214,8 +230,8 @@ def result(workflow_id: str, timeout: float | None) -> Any:
     wait = EndWait(
         run=run,
         place=run.next_place(),
-        name="result",
-        kind="result",
+        name=RESULT,
+        kind=RESULT,
         until=timeout,
         workflow_id=workflow_id,
         others=(workflow_id,),
@@ -240,6 +256,15 @@ def first_of(workflow_ids: Sequence[str], timeout: float | None, *, is_for_all: 
         awaited=awaited.FOR_SEVERAL,
     )
     return str(waits.perform(wait))
+
+
+def outcome_of(workflow_id: str, status: str, output: str | None, error: str | None, reason: str) -> Answer | None:
+    """Return what those hear who wait for the end of a workflow; None if it has not come."""
+    if status == Status.CANCELLED:
+        return Answer(error=payloads.encode_error(cancelled(workflow_id, reason)))
+    if status == Status.FAILED:
+        return Answer(error=_error_of(workflow_id, error or ""))
+    return Answer(output) if status == Status.SUCCEEDED else None
 
 
 def cancelled(workflow_id: str, reason: str) -> WorkflowCancelled:

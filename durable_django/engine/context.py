@@ -45,6 +45,7 @@ class Run:
     outcomes   the last errors that steps raised and that look like the database's trouble: they are recorded outcomes
     depth      how many atomic blocks were open when the workflow's function was called: 0, or a TestCase's own
     board      the operations of an async run
+    late       records what has ended, if the outcome is refused because the workflow was paused or cancelled meanwhile
     live       children that had not ended when they were started or last looked at, in this attempt
     has_swallowed  its code has caught an interrupt and gone on, which was told of
     """
@@ -58,6 +59,7 @@ class Run:
     outcomes: deque[BaseException] = field(default_factory=lambda: deque(maxlen=_MOST_OUTCOMES))
     depth: int = 0
     board: Board | None = None
+    late: Callable[[], object] | None = None
     live: set[str] = field(default_factory=set)
     has_swallowed: bool = False
 
@@ -187,6 +189,11 @@ class StepInfo:
         digest = hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
         self._given[digest] += 1
         return shortened_key(f"{self.idempotency_key}:{digest}:{self._given[digest]}")
+
+
+def key_of_place(run: Run, place: Place) -> str:
+    """Return workflow id and place: the same at every retry, replay and recovery, another one in a fork."""
+    return shortened_key(f"{run.workflow.pk}/{place}")
 
 
 def shortened_key(key: str) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from durable_django.base.interrupts import Parked, Stopped
-from durable_django.engine import checkpoints, children, context, waits
+from durable_django.engine import checkpoints, children, context, fanning, waits
 from durable_django.engine.boards import Board
 from durable_django.engine.branches import Branch, Place
 from durable_django.engine.context import Run
@@ -41,11 +41,14 @@ def gather(calls: Sequence[Callable[[], Any]]) -> list[Ended]:
         context.refuse_blocking("gather()", "await agather(...)")
     place = run.next_place()
     checkpoints.recall(run, place, "gather", "gather")
+    keyed = [(place.key_of_branch(number), call) for number, call in enumerate(calls, 1)]
+    fanning.start_ahead(run, keyed)
     ended: dict[int, Ended] = {}
     parked: dict[int, tuple[Wait, ...]] = {}
     todo = list(range(len(calls)))
     while todo:
         children.look_for_live(run)
+        fanning.answer_ahead(run, [keyed[number] for number in todo])
         for number in todo:
             parked.pop(number, None)
             try:

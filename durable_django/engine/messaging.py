@@ -16,7 +16,8 @@ from durable_django.engine import context, stepping, waits
 from durable_django.engine.calls import StepSpec
 from durable_django.engine.waits import Answer, Wait
 from durable_django.exceptions import ReceiveTimeout, WorkflowFinished, WorkflowNotFound
-from durable_django.models import awaited
+from durable_django.models import awaited, locks
+from durable_django.models.locks import Locked
 from durable_django.models.message import Message
 from durable_django.models.status import Status
 from durable_django.models.turns import short_transaction
@@ -66,27 +67,26 @@ def _deliver(letters: Sequence[Letter]) -> None:
     with short_transaction(alias, savepoint=step is None or step.kind != _SEND.kind):
         mailboxes = _lock(alias, {letter.workflow_id for letter in letters})
         for letter in letters:
-            status, waiting_for = mailboxes[letter.workflow_id]
-            if not _takes(alias, letter, status):
+            box = mailboxes[letter.workflow_id]
+            if not _takes(alias, letter, box.status):
                 continue
             is_new = Message.objects.using(alias).put(
                 letter.workflow_id, letter.topic, letter.value, sender=sender, key=letter.key
             )
-            is_awaited = waiting_for in {awaited.for_message(letter.topic), awaited.FOR_SEVERAL}
-            if is_new and is_awaited and status == Status.WAITING:
+            is_awaited = box.waiting_for in {awaited.for_message(letter.topic), awaited.FOR_SEVERAL}
+            if is_new and is_awaited and box.status == Status.WAITING:
                 woken.add(letter.workflow_id)
         if woken:
-            Workflow.objects.using(alias).filter(pk__in=woken).wake()
+            Workflow.objects.using(alias).wake_locked(woken)
 
 
-def _lock(alias: str, workflow_ids: set[str]) -> dict[str, tuple[str, str]]:
+def _lock(alias: str, workflow_ids: set[str]) -> dict[str, Locked]:
     """
     Lock the destinations, in order of id as all do. Return status and what is awaited of each.
 
     Raises WorkflowNotFound unless each of them exists.
     """
-    rows = Workflow.objects.using(alias).filter(pk__in=workflow_ids).order_by("pk").select_for_update(no_key=True)
-    found = {row[0]: row[1:] for row in rows.values_list("pk", "status", "waiting_for")}
+    found = locks.lock(alias, workflow_ids)
     if missing := workflow_ids - found.keys():
         raise WorkflowNotFound(workflow_id=min(missing))
     return found
@@ -119,8 +119,7 @@ class Receive(Wait):
     def look(self) -> Answer | None:
         """Return the first message that nobody has received."""
         self._found = 0
-        mailbox = Message.objects.using(self.run.alias).unreceived(self.run.workflow.pk, self.topic)
-        first = mailbox.values_list("pk", "value").first()
+        first = Message.objects.using(self.run.alias).first_unreceived(self.run.workflow.pk, self.topic)
         if first is None:
             return None
         self._found, value = first

@@ -1,7 +1,7 @@
 """
 Starting: one INSERT ... ON CONFLICT DO NOTHING on the caller's connection, in the caller's transaction.
 
-The row count says whether the workflow is new; only if it is not is the existing row read. A start never raises
+What it returns says whether the workflow is new; only if it is not is the existing row read. A start never raises
 IntegrityError and never opens a savepoint.
 """
 
@@ -17,18 +17,27 @@ from typing import Any, NamedTuple
 from django.db import connections
 
 from durable_django.base import ids, payloads, registry
-from durable_django.base.clock import Later, MomentField, Now
+from durable_django.base.clock import MomentField
 from durable_django.base.registry import Registered
 from durable_django.conf import durable_settings
-from durable_django.engine import context, wakeups
-from durable_django.exceptions import NotSerializable, PayloadTooLarge, WorkflowConflict, WorkflowNotFound
+from durable_django.engine import context, duplicates, wakeups
+from durable_django.exceptions import DuplicateWorkflow, NotSerializable, PayloadTooLarge, WorkflowNotFound
 from durable_django.models.compiled import Statement
 from durable_django.models.status import Status
-from durable_django.models.workflow import START, START_DELAYED, START_LATER, START_RUNNING, Workflow
+from durable_django.models.turns import short_transaction
+from durable_django.models.workflow import START, START_DEBOUNCED, START_DELAYED, START_LATER, START_RUNNING
 
-_MOST_ROWS_PER_STATEMENT = 1000
+#: How often a start tries again whose place was taken, and free again when it looked by whom.
+_MOST_TRIES = 20
 #: An escaped NUL in JSON text, not a backslash that happens to stand before the same letters.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+class Debounced(NamedTuple):
+    """How long after the last call a workflow starts (seconds), and how long after the first one at the latest."""
+
+    seconds: float
+    max_seconds: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +53,10 @@ class StartOptions:
     attributes: dict[str, Any] = field(default_factory=dict)
     started_by: str = ""
     on_duplicate: str = "raise"
+    deduplication_key: str | None = None
+    debounce: Debounced | None = None
+    partition_key: str | None = None
+    schedule: str = ""
 
 
 class Parent(NamedTuple):
@@ -55,10 +68,11 @@ class Parent(NamedTuple):
 
 @dataclass(frozen=True)
 class Started:
-    """The workflow that a start found or made."""
+    """The workflow that a start found or made; the moment, by the database's clock, of a new one only."""
 
     id: str
     is_new: bool
+    created_at: datetime | None = None
 
 
 def start(  # noqa: PLR0913 - two for whom it is started
@@ -77,16 +91,25 @@ def start(  # noqa: PLR0913 - two for whom it is started
     parent  the workflow that starts it
 
     Raises TypeError if the function does not take the arguments, PayloadError if they cannot be stored, UnknownQueue,
-    and WorkflowConflict if the id belongs to another workflow. Nothing is written on error.
+    WorkflowConflict if the id belongs to another workflow, DuplicateWorkflow if another one holds the deduplication
+    key. Nothing is written on error.
     """
     alias = context.alias_of_workflows()
     values = _values(registered, encode(registered, args, kwargs), options, alias=alias, worker=worker, parent=parent)
-    if _statement(options, worker).execute(alias, values):
-        if not worker:
-            wakeups.ring(alias, options.delay_seconds or 0)
-        return Started(values["id"], is_new=True)
-    _require_same(values, options, alias)
-    return Started(values["id"], is_new=False)
+    for _try in range(_MOST_TRIES):
+        if made := _statement(options, worker).change(alias, values):
+            if not worker:
+                wakeups.ring(alias, values["delay_seconds"] or 0)
+            return Started(values["id"], is_new=True, created_at=made[0][0])
+        found = duplicates.find(values, options, alias)
+        if found is not None:
+            if options.debounce is not None:
+                wakeups.ring(alias, options.debounce.seconds)
+            return Started(found, is_new=False)
+    # Its transaction sees an old state of the table, in which who stands in the way is not there.
+    if options.deduplication_key is not None:
+        raise DuplicateWorkflow(workflow_id="?", deduplication_key=options.deduplication_key, queue=values["queue"])
+    raise WorkflowNotFound(workflow_id=values["id"])
 
 
 def start_many(
@@ -97,21 +120,24 @@ def start_many(
     child_ids: Sequence[str] = (),
     parent: Parent | None = None,
 ) -> list[str]:
-    """
-    Insert many workflows, with generated ids or those of children, all or none. Return the ids in order.
-
-    Django makes the statements smaller where the database takes fewer parameters: on SQLite, 25 rows with Django 5.2.
-    """
+    """Insert many workflows, with generated ids or those of children, all or none. Return the ids in order."""
     alias = context.alias_of_workflows()
     encoded = [encode(registered, args, kwargs) for args, kwargs in calls]
-    rows = [_row(registered, arguments, options, alias, parent) for arguments in encoded]
-    for row, child_id in zip(rows, child_ids, strict=False):
-        row.pk = child_id
+    if not encoded:
+        return []
+    alike = _values(registered, encoded[0], options, alias=alias, worker="", parent=parent)
     # A plain step that runs again makes the same children again.
-    is_again = bool(child_ids)
-    Workflow.objects.using(alias).bulk_create(rows, batch_size=_MOST_ROWS_PER_STATEMENT, ignore_conflicts=is_again)
+    new_ids = list(child_ids) or [ids.new_id() for _arguments in encoded]
+    rows = [_numbered(alike, *each) for each in zip(new_ids, encoded, strict=True)]
+    with short_transaction(alias):
+        _statement(options, worker="").execute_many(alias, rows)
     wakeups.ring(alias, options.delay_seconds or 0)
-    return [row.pk for row in rows]
+    return new_ids
+
+
+def _numbered(alike: dict[str, Any], new_id: str, arguments: str) -> dict[str, Any]:
+    own = {"id": new_id, "line": ids.next_line(), "arguments": arguments}
+    return {**alike, **own, "fingerprint": payloads.fingerprint(alike["name"], arguments)}
 
 
 def encode(registered: Registered, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
@@ -127,6 +153,8 @@ def encode(registered: Registered, args: tuple[Any, ...], kwargs: dict[str, Any]
 def _statement(options: StartOptions, worker: str) -> Statement:
     if worker:
         return START_RUNNING
+    if options.debounce is not None:
+        return START_DEBOUNCED
     if options.run_after is not None:
         return START_LATER
     return START if options.delay_seconds is None else START_DELAYED
@@ -134,10 +162,16 @@ def _statement(options: StartOptions, worker: str) -> Statement:
 
 def _columns(registered: Registered, arguments: str, options: StartOptions) -> dict[str, Any]:
     name = registry.workflows.settle_name_of(registered)
+    queue = registry.queues.require(options.queue or registered.queue or durable_settings.DEFAULT_QUEUE)
+    if options.partition_key is None and registry.queues.limits_of(queue).is_partitioned:
+        message = (
+            f"Queue {queue!r} is partitioned: start {name} with using(partition_key=...), the key of a tenant, say."
+        )
+        raise ValueError(message)
     return {
         "id": ids.new_id() if options.id is None else options.id,
         "name": name,
-        "queue": registry.queues.require(options.queue or registered.queue or durable_settings.DEFAULT_QUEUE),
+        "queue": queue,
         "priority": registered.priority if options.priority is None else options.priority,
         "line": ids.next_line(),
         "arguments": arguments,
@@ -147,6 +181,9 @@ def _columns(registered: Registered, arguments: str, options: StartOptions) -> d
         "timeout_seconds": options.timeout_seconds or registered.timeout_seconds,
         "application": durable_settings.APPLICATION,
         "is_async": registered.is_async,
+        "deduplication_key": options.deduplication_key,
+        "partition_key": options.partition_key,
+        "schedule": options.schedule,
     }
 
 
@@ -167,7 +204,9 @@ def _values(  # noqa: PLR0913 - one for each source of a column
         "status": Status.RUNNING.value if worker else Status.QUEUED.value,
         "attempt": 1 if worker else 0,
         "worker": worker or None,
-        "delay_seconds": options.delay_seconds,
+        "delay_seconds": options.debounce.seconds if options.debounce else options.delay_seconds,
+        "debounce_max_seconds": options.debounce.max_seconds if options.debounce else None,
+        "is_debounced": options.debounce is not None,
         "run_after": _MOMENT.get_db_prep_value(options.run_after, connection),
         "parent_id": parent.id if parent else None,
         "deadline": _MOMENT.get_db_prep_value(_inherited(registered, options, parent), connection),
@@ -181,35 +220,6 @@ def _inherited(registered: Registered, options: StartOptions, parent: Parent | N
     """Return the deadline of the parent, unless the child has a timeout of its own."""
     has_own = options.timeout_seconds or registered.timeout_seconds
     return None if parent is None or has_own else parent.deadline
-
-
-def _row(registered: Registered, arguments: str, options: StartOptions, alias: str, parent: Parent | None) -> Workflow:
-    moment: Any = options.run_after
-    if options.delay_seconds is not None:
-        moment = Later(options.delay_seconds)
-    columns = _columns(registered, arguments, options)
-    row = Workflow(**columns, attributes=options.attributes, run_after=moment, created_at=Now())
-    row.parent_id = parent.id if parent else None
-    row.deadline = _inherited(registered, options, parent)
-    row._state.db = alias
-    return row
-
-
-def _require_same(values: dict[str, Any], options: StartOptions, alias: str) -> None:
-    """Raise WorkflowConflict unless the row that has the id is the workflow that was asked for."""
-    rows = Workflow.objects.using(alias).filter(pk=values["id"])
-    found = rows.values_list("name", "fingerprint").first()
-    if found is None:
-        raise WorkflowNotFound(workflow_id=values["id"])
-    name, fingerprint = found
-    wanted, existing = f"a {values['name']!r}", f"a {name!r}"
-    if name == values["name"]:
-        wanted, existing = f"a {name!r} with these arguments", f"a {name!r} with other arguments"
-    is_other = name != values["name"] or (
-        fingerprint != values["fingerprint"] and options.on_duplicate != "return_existing"
-    )
-    if is_other:
-        raise WorkflowConflict(workflow_id=values["id"], wanted=wanted, existing=existing)
 
 
 def validate_attributes(value: Any) -> dict[str, Any]:

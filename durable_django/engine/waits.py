@@ -17,17 +17,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
-from django.db import IntegrityError, OperationalError, connections
+from django.db import IntegrityError, OperationalError
 
 from durable_django.base import payloads
-from durable_django.base.clock import Later
 from durable_django.base.interrupts import Interrupt, Parked, Suspended
 from durable_django.engine import checkpoints, context, faults
 from durable_django.engine.branches import Place
 from durable_django.engine.checkpoints import Entry, Refused, Taken
 from durable_django.engine.context import Run
 from durable_django.engine.faults import Fault
-from durable_django.models import awaited
+from durable_django.models import awaited, locks
 from durable_django.models.status import Status
 from durable_django.models.step import Recorded, Step
 from durable_django.models.turns import short_transaction
@@ -255,9 +254,8 @@ def _write(entry: Entry) -> None:
 
 def _begin(wait: Wait) -> None:
     """Insert the row of a call that waits."""
-    until = wait.until if wait.until is None or isinstance(wait.until, datetime) else Later(wait.until)
     try:
-        Step.objects.using(wait.run.alias).begin_waiting(wait.entry(Answer(wait.noted)).values(), until)
+        Step.objects.using(wait.run.alias).begin_waiting(wait.entry(Answer(wait.noted)).values(), wait.until)
     except IntegrityError as error:
         raise Taken from error
 
@@ -329,15 +327,13 @@ def _lock(run: Run, waits: Sequence[Wait]) -> None:
     for wait in waits:
         wait.prepare()
     ids = {run.workflow.pk, *(other for wait in waits for other in wait.others)}
-    rows = Workflow.objects.using(run.alias).filter(pk__in=ids).order_by("pk")
-    locked = rows.select_for_update(no_key=True, nowait=connections[run.alias].vendor == "postgresql")
     try:
-        found = {row[0]: row[1:] for row in locked.values_list("pk", "attempt", "status")}
+        own = locks.lock(run.alias, ids, nowait=True).get(run.workflow.pk)
     except OperationalError as error:
         if faults.classify(error) is not Fault.TIMED_OUT:
             raise
         raise Held from error
-    if found.get(run.workflow.pk) != (run.workflow.attempt, Status.RUNNING):
+    if own is None or (own.attempt, own.status) != (run.workflow.attempt, Status.RUNNING):
         raise Refused
 
 

@@ -9,6 +9,7 @@ polling finds everything all the same, only later.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -25,11 +26,13 @@ QUIET_SECONDS = 0.010
 _SQLITE_GLANCE_SECONDS = 0.014
 
 _last_ring: dict[str, float] = {}
+_here: dict[str, Callable[[], None]] = {}
 
 
 def connect() -> None:
-    """Ring when workflows are resumed, stopped or woken, which are verbs of rows; connecting twice changes nothing."""
-    for signal in (signals.workflows_resumed, signals.workflows_stopped, signals.workflows_woken):
+    """Ring when verbs of rows give workers something to do; connecting twice changes nothing."""
+    changes = (signals.workflows_resumed, signals.workflows_stopped, signals.workflows_woken)
+    for signal in (*changes, signals.schedules_changed):
         signal.connect(_ring_for_rows, dispatch_uid="durable_django.wakeups")
 
 
@@ -39,9 +42,9 @@ def _ring_for_rows(*, alias: str, **_facts: Any) -> None:
 
 def ring(alias: str, delay_seconds: float = 0) -> None:
     """Wake an idle worker once the caller's transaction has committed. A rollback rings nobody."""
-    if connections[alias].vendor != "postgresql" or not durable_settings.NOTIFY:
-        return
     connection = connections[alias]
+    if alias not in _here and not _is_notifying(alias):
+        return
     if not (connection.in_atomic_block or connection.get_autocommit()):
         # Without autocommit nobody tells when the caller commits; workers poll.
         return
@@ -49,7 +52,30 @@ def ring(alias: str, delay_seconds: float = 0) -> None:
         transaction.on_commit(partial(_ring, alias), using=alias, robust=True)
 
 
+def hear(alias: str, heard: Callable[[], None] | None) -> None:
+    """
+    Let rings of this process call a function of its worker, too: it need not wait for the way round by the database.
+
+    heard  called in the thread that rings; None: no more
+    """
+    if heard is None:
+        _here.pop(alias, None)
+    else:
+        _here[alias] = heard
+
+
+def _is_notifying(alias: str) -> bool:
+    return connections[alias].vendor == "postgresql" and bool(durable_settings.NOTIFY)
+
+
 def _ring(alias: str) -> None:
+    if heard := _here.get(alias):
+        heard()
+    if _is_notifying(alias):
+        _notify(alias)
+
+
+def _notify(alias: str) -> None:
     now = clock.elapsed_seconds()
     if now - _last_ring.get(alias, -1.0) < QUIET_SECONDS:
         return

@@ -12,8 +12,8 @@ from django.db.models.functions import Left, Length
 
 from durable_django.base.clock import Now
 from durable_django.base.texts import shortened
+from durable_django.management import held_back
 from durable_django.models import awaited
-from durable_django.models.queue import Queue
 from durable_django.models.status import Status
 from durable_django.models.step import Step, state_of
 from durable_django.models.workflow import Workflow
@@ -163,8 +163,8 @@ def _output(step: Step) -> Stored:
 
 def _situation(row: Workflow, now: datetime, alias: str) -> str:
     is_later = row.run_after is not None and row.run_after > now
-    if row.status == Status.QUEUED and Queue.objects.using(alias).filter(pk=row.queue, is_paused=True).exists():
-        return f"queue {row.queue!r} is paused"
+    if row.status == Status.QUEUED and (why := held_back.reason(row, alias)):
+        return why
     if row.waiting_for == "code":
         return f"no worker that has looked at it knows {row.name!r}: start one with its code"
     if row.waiting_for == awaited.FOR_RETRY:

@@ -31,6 +31,7 @@ _COLOURS = {
     "succeeded": "SUCCESS",
     "done": "SUCCESS",
     "failed": "ERROR",
+    "broken": "ERROR",
     "cancelled": "WARNING",
     "paused": "WARNING",
     "retrying": "WARNING",
@@ -95,6 +96,11 @@ def shown(history: History) -> dict[str, Any]:
         "steps": [_step(step) for step in history.steps],
         "steps_left_out": history.left_out,
     }
+
+
+def facts(row: Any, names: Sequence[str]) -> dict[str, Any]:
+    """Return some facts of a row for programs."""
+    return {name: _json(getattr(row, name)) for name in names}
 
 
 def _step(history: StepHistory) -> dict[str, Any]:

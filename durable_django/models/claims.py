@@ -7,18 +7,19 @@ its first step; and while many workflows are drained, claims are all that happen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.apps import apps
 from django.db import models
-from django.db.models import Case, F, When
+from django.db.models import Case, Exists, F, When
 from django.db.models.functions import Coalesce
 
 from durable_django.base.clock import Later, Now
 from durable_django.models.compiled import Slot, Statement, update_query
 from durable_django.models.fields import AnyOf, Literal
+from durable_django.models.queue import Queue
 
 if TYPE_CHECKING:
     from durable_django.models.workflow import Workflow
@@ -31,8 +32,8 @@ _MOST_ASIDE = 1000
 #: them. Neither moments nor JSON: other hands may have written some that cannot be read, which must not stop a claim of
 #: others. Who asks a claimed workflow for them reads them then.
 _CLAIMED = (
-    "id", "name", "status", "queue", "priority", "line", "is_async", "arguments", "started_by", "parent_id",
-    "forked_from_id", "worker", "attempt", "recoveries", "max_recoveries", "failures",
+    "id", "name", "status", "queue", "priority", "line", "partition_key", "is_async", "arguments", "started_by",
+    "parent_id", "forked_from_id", "worker", "attempt", "recoveries", "max_recoveries", "failures",
 )  # fmt: skip
 
 Choose = Callable[["WorkflowQuerySet"], "WorkflowQuerySet"]
@@ -42,8 +43,9 @@ class Wanted(NamedTuple):
     """
     Which workflows a worker wants: the next ones of a queue, at most `limit`, of names that it knows.
 
-    is_alone  those that must run alone, else the others
-    is_async  those for an event loop, or those for threads; None: both
+    is_alone   those that must run alone, else the others
+    is_async   those for an event loop, or those for threads; None: both
+    has_begun  those that were claimed before, or those that were not; None: both
     """
 
     queue: str
@@ -51,14 +53,43 @@ class Wanted(NamedTuple):
     names: tuple[str, ...]
     is_alone: bool = False
     is_async: bool | None = None
+    has_begun: bool | None = None
 
 
 def claim(alias: str, worker_id: str, wanted: Wanted) -> list[Workflow]:
-    """Give workflows to a worker; if there are none, put those of unknown names aside."""
-    found = _take(_next(wanted._replace(queue="")), alias, worker=worker_id, queue=wanted.queue)
+    """
+    Give workflows of an open queue without limits to a worker; if there are none, put those of unknown names aside.
+
+    That the queue is open and without limits is a condition of the statement itself: what an operator has changed since
+    the worker looked holds for this claim.
+    """
+    found = _take(_next(wanted._replace(queue=""), is_free=True), alias, worker=worker_id, queue=wanted.queue)
     if not found:
         put_aside(alias, wanted.queue, wanted.names)
     return found
+
+
+def take(alias: str, worker_id: str, wanted: Wanted) -> list[Workflow]:
+    """Give workflows to a worker; the caller has seen to the limits of the queue."""
+    return _take(_next(wanted._replace(queue=""), is_free=False), alias, worker=worker_id, queue=wanted.queue)
+
+
+def take_chosen(alias: str, worker_id: str, ids: Sequence[str]) -> list[Workflow]:
+    """Give those with these ids to a worker, in this order, that are still runnable and that nobody else has locked."""
+    if not ids:
+        return []
+    chosen = {f"id_{number}": workflow_id for number, workflow_id in enumerate(ids)}
+    found = _take(_of_ids(len(ids)), alias, worker=worker_id, **chosen)
+    return sorted(found, key=lambda workflow: ids.index(workflow.pk))
+
+
+def ready(rows: WorkflowQuerySet, wanted: Wanted, queue: str | models.Expression | None = None) -> WorkflowQuerySet:
+    """Return all of the rows that are wanted, whatever the limit, in the order of their turn."""
+    rows = rows.runnable(wanted.queue if queue is None else queue).of_kind(wanted.is_async)
+    rows = rows.filter(name__in=wanted.names)
+    if wanted.has_begun is not None:
+        rows = rows.filter(attempt__gt=Literal(0)) if wanted.has_begun else rows.filter(attempt=Literal(0))
+    return rows.suspects() if wanted.is_alone else rows.unsuspected()
 
 
 def claim_chosen(alias: str, worker_id: str, choose: Choose) -> list[Workflow]:
@@ -68,29 +99,42 @@ def claim_chosen(alias: str, worker_id: str, choose: Choose) -> list[Workflow]:
 
 def _take(statement: Statement, alias: str, **values: Any) -> list[Workflow]:
     """Claim, and return the workflows as they are now, in the order of their turn, which no database promises."""
-    model = _workflows(alias).model
+    model = workflows(alias).model
     found = [model.from_db(alias, _CLAIMED, row) for row in statement.change(alias, values)]
     found.sort(key=lambda workflow: (-workflow.priority, workflow.line))
     return found
 
 
-def _workflows(alias: str) -> WorkflowQuerySet:
+def workflows(alias: str) -> WorkflowQuerySet:
+    """Return all workflows of a database; the model imports this module, and not the other way round."""
     rows: WorkflowQuerySet = apps.get_model("durable_django", "Workflow")._default_manager.using(alias)
     return rows
 
 
 @cache
-def _next(wanted: Wanted) -> Statement:
+def _next(wanted: Wanted, *, is_free: bool) -> Statement:
     def choose(rows: WorkflowQuerySet) -> WorkflowQuerySet:
-        ready = rows.runnable(Slot("queue", models.CharField())).of_kind(wanted.is_async).filter(name__in=wanted.names)
-        return (ready.suspects() if wanted.is_alone else ready.unsuspected())[: wanted.limit]
+        queue = Slot("queue", models.CharField())
+        chosen = ready(rows, wanted, queue)
+        if is_free:
+            chosen = chosen.filter(~Exists(Queue.objects.using(rows.db).bound().filter(pk=queue)))
+        return chosen[: wanted.limit]
+
+    return _statement(choose)
+
+
+@cache
+def _of_ids(count: int) -> Statement:
+    def choose(rows: WorkflowQuerySet) -> WorkflowQuerySet:
+        slots = [Slot(f"id_{number}", models.CharField()) for number in range(count)]
+        return rows.filter(pk__in=slots, status=Literal("queued"), run_after__isnull=True, worker__isnull=True)
 
     return _statement(choose)
 
 
 def _statement(choose: Choose) -> Statement:
     def build(alias: str) -> Any:
-        rows = _workflows(alias)
+        rows = workflows(alias)
         chosen = choose(rows.select_for_update(skip_locked=True, no_key=True)).values("pk")
         return update_query(rows.filter(AnyOf("pk", chosen)), _changes())
 
@@ -108,13 +152,15 @@ def _changes() -> dict[str, Any]:
         "run_after": None,
         "waiting_for": "",
         "reason": "",
+        # A call during the run starts the next one.
+        "deduplication_key": Case(When(is_debounced=True, then=None), default=F("deduplication_key")),
         "deadline": Case(first_deadline, default=F("deadline")),
     }
 
 
 def put_aside(alias: str, queue: str, names: Collection[str]) -> None:
     """Let workflows without code here stand before nobody; a worker that has it takes them up at once."""
-    ids = list(_workflows(alias).runnable(queue).exclude(name__in=names).values_list("pk", flat=True)[:_MOST_ASIDE])
+    ids = list(workflows(alias).runnable(queue).exclude(name__in=names).values_list("pk", flat=True)[:_MOST_ASIDE])
     if ids:
-        unknown = _workflows(alias).runnable(queue).filter(pk__in=ids).order_by()
+        unknown = workflows(alias).runnable(queue).filter(pk__in=ids).order_by()
         unknown.update(run_after=Later(_ASIDE_SECONDS), waiting_for="code")

@@ -10,6 +10,7 @@ as long again as executing it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple, cast
 
 from django.db import DatabaseError, connections, models, transaction
@@ -38,12 +39,17 @@ class Slot(models.Expression):
 
 
 class _Compiled(NamedTuple):
-    """The text of a statement, its parameters with Slots among them, and for a SELECT how its columns are read."""
+    """
+    The text of a statement, its parameters with Slots among them, and how the columns are read that it gives back.
+
+    silent  the text without RETURNING, if it has one: what is sent for many rows at once must return none
+    """
 
     sql: str
     template: tuple[Any, ...]
     compiler: Any = None
     converters: Any = None
+    silent: str = ""
 
 
 class Statement:
@@ -52,7 +58,7 @@ class Statement:
 
     build      makes the ORM query; it is called once a database (and again when a test has moved the clock, since the
                moved clock is part of the text)
-    returning  attribute names of the columns that an UPDATE returns of each row it changed, for change()
+    returning  attribute names of the columns that an UPDATE or INSERT returns of each row it wrote, for change()
     """
 
     def __init__(self, build: Callable[[str], Query], *, returning: Sequence[str] = ()) -> None:
@@ -66,8 +72,18 @@ class Statement:
         with turn(connection):
             return int(self._run(connection, self._compiled_for(alias), values, _row_count))
 
+    def execute_many(self, alias: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """
+        Run it once for each of the rows, in the caller's transaction; the driver sends them on without waiting.
+
+        Values must be what the driver takes as it is.
+        """
+        compiled = self._compiled_for(alias)
+        with _cursor(connections[alias]) as cursor:
+            cursor.executemany(compiled.silent or compiled.sql, [_params(compiled, values) for values in rows])
+
     def change(self, alias: str, values: Mapping[str, Any]) -> list[Any]:
-        """Run an UPDATE and return what it says of each row it changed."""
+        """Run an UPDATE or INSERT and return what it says of each row it wrote."""
         with turn(connections[alias]):
             return self.fetch(alias, values)
 
@@ -80,7 +96,7 @@ class Statement:
         return list(rows)
 
     def _run(self, connection: Any, compiled: _Compiled, values: Mapping[str, Any], read: Callable[[Any], Any]) -> Any:
-        params = [values[item.name] if type(item) is Slot else item for item in compiled.template]
+        params = _params(compiled, values)
         try:
             return _execute(connection, compiled.sql, params, read)
         except DatabaseError as error:
@@ -102,23 +118,33 @@ class Statement:
         compiler: Any = self._build(alias).get_compiler(using=alias)
         if self._returning:
             return self._compile_returning(alias, compiler)
-        found = compiler.as_sql()
-        # An INSERT is a list of statements, here always of one.
-        sql, params = found[0] if isinstance(found, list) else found
+        sql, params = _only(compiler.as_sql())
         columns = getattr(compiler, "select", None)
         converters = compiler.get_converters([column for column, *_rest in columns]) if columns else None
         return _Compiled(str(sql), tuple(params), compiler, converters)
 
     def _compile_returning(self, alias: str, compiler: Any) -> _Compiled:
-        """Add RETURNING, for which the ORM has no word in an UPDATE; both databases understand it."""
+        """Add RETURNING, for which the ORM has no word in an UPDATE, nor beside ON CONFLICT; both databases know it."""
         model, quote = compiler.query.model, connections[alias].ops.quote_name
         fields = {field.attname: field for field in model._meta.concrete_fields}
-        # The ORM compiles a query that locks rows in a transaction only; this one is a statement of its own.
-        with transaction.atomic(using=alias):
-            sql, params = compiler.as_sql()
+        # The ORM compiles a query that locks rows in a transaction only; this one is a statement of its own. An INSERT
+        # locks none, and no start may cost more than its one statement, not even the first.
+        is_insert = isinstance(compiler.query, InsertQuery)
+        with nullcontext() if is_insert else transaction.atomic(using=alias):
+            sql, params = _only(compiler.as_sql())
         columns = [fields[name].get_col(model._meta.db_table) for name in self._returning]
         names = ", ".join(quote(fields[name].column) for name in self._returning)
-        return _Compiled(f"{sql} RETURNING {names}", tuple(params), compiler, compiler.get_converters(columns))
+        converters = compiler.get_converters(columns)
+        return _Compiled(f"{sql} RETURNING {names}", tuple(params), compiler, converters, silent=str(sql))
+
+
+def _only(found: Any) -> Any:
+    """Return the statement: those of an INSERT are a list, here always of one."""
+    return found[0] if isinstance(found, list) else found
+
+
+def _params(compiled: _Compiled, values: Mapping[str, Any]) -> list[Any]:
+    return [values[item.name] if type(item) is Slot else item for item in compiled.template]
 
 
 def _row_count(cursor: Any) -> Any:
@@ -130,9 +156,13 @@ def _all_rows(cursor: Any) -> Any:
 
 
 def _execute(connection: Any, sql: str, params: list[Any], read: Callable[[Any], Any]) -> Any:
-    with _preparing_cursor(connection) if _may_prepare(connection) else connection.cursor() as cursor:
+    with _cursor(connection) as cursor:
         cursor.execute(sql, params)
         return read(cursor)
+
+
+def _cursor(connection: Any) -> Any:
+    return _preparing_cursor(connection) if _may_prepare(connection) else connection.cursor()
 
 
 def _may_prepare(connection: Any) -> bool:

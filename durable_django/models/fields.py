@@ -54,29 +54,22 @@ class Literal(models.Expression):
         return (str(self.value) if isinstance(self.value, int) else f"'{self.value}'"), []
 
 
-class AnyOf(models.Expression):
+class AnyOf(models.Lookup):
     """
     The condition that a column is one of what a query chooses, which is executed once.
 
     In `column IN (SELECT ... LIMIT n FOR UPDATE SKIP LOCKED)` PostgreSQL may execute the subquery for each row anew,
-    and so choose more than n. An array is made once.
+    and so choose more than n. An array is made once. A lookup, since of any other condition Django 6.1 makes a
+    comparison on SQLite, which then reads the whole table.
     """
 
-    conditional = True
+    prepare_rhs = False
 
     def __init__(self, column: str, chosen: models.QuerySet[Any, Any]) -> None:
-        super().__init__(output_field=models.BooleanField())
-        self.column: Any = models.F(column)
-        self.chosen: Any = models.Subquery(chosen)
-
-    def get_source_expressions(self) -> list[Any]:
-        return [self.column, self.chosen]
-
-    def set_source_expressions(self, exprs: Any) -> None:
-        self.column, self.chosen = exprs
+        super().__init__(models.F(column), models.Subquery(chosen))
 
     def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
-        column, column_params = compiler.compile(self.column)
-        chosen, chosen_params = compiler.compile(self.chosen)
+        column, column_params = compiler.compile(self.lhs)
+        chosen, chosen_params = compiler.compile(self.rhs)
         template = "{} = ANY(ARRAY{})" if connection.vendor == "postgresql" else "{} IN {}"
         return template.format(column, chosen), [*column_params, *chosen_params]

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from durable_django.base.clock import MomentField, Now
-from durable_django.models.compiled import Statement, insert_query, slots
+from durable_django.models.compiled import Slot, Statement, insert_query, slots, update_query
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
     """Mailboxes; whoever writes or reads one holds the lock of its workflow's row."""
 
-    def unreceived(self, workflow_id: str, topic: str) -> Self:
+    def unreceived(self, workflow_id: Any, topic: Any) -> Self:
         """Messages that wait for a receive, first in first (index durable_message_unreceived)."""
         return self.filter(workflow_id=workflow_id, topic=topic, received_at__isnull=True).order_by("id")
+
+    def first_unreceived(self, workflow_id: str, topic: str) -> tuple[int, str] | None:
+        """Return number and value of the next message for a receive."""
+        found = _FIRST.fetch(self.db, {"workflow_id": workflow_id, "topic": topic})
+        return found[0] if found else None
 
     def put(self, workflow_id: str, topic: str, value: str, *, sender: str, key: str | None) -> bool:
         """Put a message into a mailbox; whether it is new: one with the same key is there once."""
@@ -35,7 +40,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
 
     def take(self, message_id: int, position: int) -> None:
         """Mark a message as received by the call at a position."""
-        self.filter(pk=message_id).update(received_at=Now(), received_position=position)
+        _TAKE.execute(self.db, {"id": message_id, "received_position": position})
 
 
 class Message(models.Model):
@@ -81,5 +86,18 @@ _PUT = Statement(
         Message,
         slots(Message, "workflow_id", "topic", "value", "sender", "idempotency_key"),
         ignore_conflicts=True,
+    )
+)
+_SLOTS = slots(Message, "id", "topic", "received_position")
+_WORKFLOW_ID = Slot("workflow_id", models.CharField())
+_FIRST = Statement(
+    lambda alias: (
+        Message.objects.using(alias).unreceived(_WORKFLOW_ID, _SLOTS["topic"]).values_list("pk", "value")[:1].query
+    )
+)
+_TAKE = Statement(
+    lambda alias: update_query(
+        Message.objects.using(alias).filter(pk=_SLOTS["id"]),
+        {"received_at": Now(), "received_position": _SLOTS["received_position"]},
     )
 )

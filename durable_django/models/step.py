@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from durable_django.base.clock import Later, MomentField, Now, SecondsUntil
-from durable_django.models.compiled import Slot, Statement, insert_query, slots
+from durable_django.models.compiled import Slot, Statement, insert_query, slots, update_query
 from durable_django.models.fields import Literal
 
 
@@ -54,14 +54,17 @@ class StepQuerySet(models.QuerySet["Step"]):
         statement = _INSERT if is_running else _INSERT_AFTER_TAKEN_OUT
         statement.execute(self.db, values)
 
+    def insert_many(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Write many checkpoints, as insert() does, in the caller's transaction."""
+        _INSERT.execute_many(self.db, rows)
+
     def finish_retrying(self, values: dict[str, Any]) -> bool:
         """
         Write the outcome into the row of a step that was retried; whether it was still unfinished.
 
         Call it under the lock of the workflow's row, which carries the fence.
         """
-        changes = {name: values[name] for name in ("output", "error", "attempt", "retries")}
-        return bool(self._at(values).update(next_retry_at=None, finished_at=Now(), **changes))
+        return bool(_FINISH.execute(self.db, values))
 
     def set_retrying(self, values: dict[str, Any], delay_seconds: float) -> None:
         """Keep the count and the next time of a failed step. Call it under the lock of the workflow's row."""
@@ -71,11 +74,12 @@ class StepQuerySet(models.QuerySet["Step"]):
             "retries": values["retries"],
             "next_retry_at": Later(delay_seconds),
         }
-        if not self._at(values).update(**changes):
+        if not self.at(values).update(**changes):
             key = {name: values[name] for name in ("workflow_id", "branch", "position", "name", "kind")}
             self.create(started_at=Later(values["began"]), **key, **changes)
 
-    def _at(self, values: dict[str, Any]) -> Self:
+    def at(self, values: dict[str, Any]) -> Self:
+        """Return the unfinished one at a place (index durable_step_key)."""
         return self.filter(
             workflow_id=values["workflow_id"],
             branch=values["branch"],
@@ -83,14 +87,21 @@ class StepQuerySet(models.QuerySet["Step"]):
             finished_at__isnull=True,
         )
 
-    def begin_waiting(self, values: dict[str, Any], until: models.Expression | datetime | None) -> None:
-        """Insert the row of a call that waits, at the latest until a moment. Call it under the workflow's lock."""
-        names = ("workflow_id", "branch", "position", "name", "kind", "attempt", "output")
-        self.create(started_at=Now(), next_retry_at=until, **{name: values[name] for name in names})
+    def begin_waiting(self, values: dict[str, Any], until: float | datetime | None) -> None:
+        """
+        Insert the row of a call that waits. Call it under the workflow's lock.
+
+        until  seconds from now, or the moment, at which it stops waiting; None: never
+        """
+        if isinstance(until, datetime):
+            key = {name: values[name] for name in _WAITING}
+            self.create(started_at=Now(), next_retry_at=until, **key)
+        else:
+            _BEGIN.execute(self.db, {**values, "seconds": until})
 
     def note_waiting(self, values: dict[str, Any]) -> None:
         """Keep as its output, until it has one, what a call that waits has noted. Call it under the workflow's lock."""
-        self._at(values).update(output=values["output"])
+        self.at(values).update(output=values["output"])
 
     def next_moments(self, workflow_id: str, places: Collection[tuple[str, int]] = ()) -> models.QuerySet[Any, Any]:
         """
@@ -229,3 +240,23 @@ def _insert(alias: str, *, is_running: bool) -> Any:
 
 _INSERT = Statement(lambda alias: _insert(alias, is_running=True))
 _INSERT_AFTER_TAKEN_OUT = Statement(lambda alias: _insert(alias, is_running=False))
+
+_WAITING = ("workflow_id", "branch", "position", "name", "kind", "attempt", "output")
+_BEGIN = Statement(
+    lambda _alias: insert_query(
+        Step,
+        {
+            **slots(Step, *_WAITING),
+            "retries": 0,
+            "started_at": Now(),
+            "next_retry_at": Later(Slot("seconds", models.FloatField())),
+        },
+    )
+)
+_OUTCOME = ("output", "error", "attempt", "retries")
+_FINISH = Statement(
+    lambda alias: update_query(
+        Step.objects.using(alias).at(slots(Step, "workflow_id", "branch", "position")),
+        {**slots(Step, *_OUTCOME), "next_retry_at": None, "finished_at": Now()},
+    )
+)

@@ -64,7 +64,8 @@ class Worker(models.Model):
     One boot of one process; the id is random, so that no reuse of host names or process numbers can mislead.
 
     hostname, boot_id, pid_namespace, pid and process_started_at identify the process for others on the same machine,
-    which expire its lease at once when they find it gone.
+    which expire its lease at once when they find it gone. What a process runs by plain calls takes no slot of a queue:
+    its takes_slots is False.
     """
 
     id = IdField(primary_key=True, max_length=64)
@@ -77,6 +78,7 @@ class Worker(models.Model):
     process_started_at = models.CharField(max_length=64, default="", blank=True)
     queues = models.JSONField(default=list, blank=True)
     threads = models.IntegerField(default=0)
+    takes_slots = models.BooleanField(db_default=True)
     is_draining = models.BooleanField(default=False)
     started_at = MomentField(db_default=Now())
     heartbeat_at = MomentField(db_default=Now())

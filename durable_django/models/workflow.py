@@ -34,6 +34,8 @@ class Workflow(models.Model):
     recoveries  leases lost in a row without a new checkpoint
     failures    how often the workflow's own retry= put it back
     is_watched  somebody waits for an event or the end of it, and is to be woken
+
+    deduplication_key, is_debounced, latest_start: see models/duplicates.py
     """
 
     id = IdField(primary_key=True)
@@ -82,6 +84,8 @@ class Workflow(models.Model):
     failures = models.IntegerField(default=0)
 
     run_after = MomentField(null=True, blank=True)
+    is_debounced = models.BooleanField(db_default=False)
+    latest_start = MomentField(null=True, blank=True)
     waiting_for = IdField(max_length=600, default="", blank=True)
     is_watched = models.BooleanField(default=False)
     timeout_seconds = models.FloatField(null=True, blank=True)
@@ -105,7 +109,7 @@ class Workflow(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["queue", "deduplication_key"],
-                condition=Q(deduplication_key__isnull=False),
+                condition=Q(deduplication_key__isnull=False, finished_at__isnull=True),
                 name="durable_workflow_dedup",
             ),
         ]
@@ -118,6 +122,23 @@ class Workflow(models.Model):
                 "line",
                 condition=RUNNABLE,
                 name="durable_workflow_runnable",
+            ),
+            models.Index(
+                "queue",
+                "is_async",
+                "partition_key",
+                models.F("priority").desc(),
+                "line",
+                condition=RUNNABLE & Q(partition_key__isnull=False),
+                name="durable_workflow_partition",
+            ),
+            models.Index(
+                "queue",
+                "is_async",
+                models.F("priority").desc(),
+                "line",
+                condition=RUNNABLE & Q(attempt__gt=0),
+                name="durable_workflow_begun",
             ),
             models.Index(
                 fields=["queue", "line"],
@@ -135,6 +156,11 @@ class Workflow(models.Model):
             ),
             models.Index(fields=["parent"], condition=Q(parent__isnull=False), name="durable_workflow_parent"),
             models.Index(fields=["forked_from"], condition=Q(forked_from__isnull=False), name="durable_workflow_fork"),
+            models.Index(
+                fields=["schedule"],
+                condition=Q(schedule__gt="", finished_at__isnull=True),
+                name="durable_workflow_schedule",
+            ),
             models.Index(
                 fields=["subject_type", "subject_id"],
                 condition=Q(subject_id__isnull=False),
@@ -205,6 +231,8 @@ class Workflow(models.Model):
         poll_seconds  look again after so long at the latest, for what nobody would wake it for
         places        of the steps that count, see next_moments()
         """
+        if poll_seconds is None and not places:
+            return self._write(_SUSPEND, waiting_for=waiting_for)
         run_after: Any = Subquery(Step.objects.next_moments(self.pk, places))
         if poll_seconds is not None:
             run_after = Least(Coalesce(run_after, Later(poll_seconds)), Later(poll_seconds))
@@ -264,8 +292,9 @@ class Workflow(models.Model):
 
     def read_locked(self) -> Workflow | None:
         """Lock the row until the transaction ends. Return it as it is now, None if this attempt no longer holds it."""
-        rows = self._alone().filter(attempt=self.attempt, worker=self.worker)
-        return rows.select_for_update(no_key=True).only("status", "deadline", "is_watched").first()
+        alias = self._state.db or "default"
+        found = _READ_LOCKED.fetch(alias, {"id": self.pk, "attempt": self.attempt, "worker": self.worker})
+        return Workflow.from_db(alias, _READ, found[0]) if found else None
 
     def _end(self, statement: Statement, status: str, **columns: Any) -> bool:
         return self._write(statement, **columns) or self._end_watched(status, columns)
@@ -291,7 +320,7 @@ _SLOTS = slots(Workflow, "id", "attempt", "output", "error")
 _STARTED = (
     "id", "name", "queue", "priority", "line", "arguments", "fingerprint", "attributes", "started_by",
     "max_recoveries", "timeout_seconds", "application", "is_async", "version", "status", "attempt", "worker",
-    "parent_id",
+    "parent_id", "partition_key", "deduplication_key", "schedule",
 )  # fmt: skip
 
 
@@ -306,17 +335,41 @@ def _finish(alias: str, status: str, **columns: Any) -> Any:
 
 def _start(moments: dict[str, Any]) -> Statement:
     columns = {**slots(Workflow, *_STARTED), "created_at": Now(), **moments}
-    return Statement(lambda _alias: insert_query(Workflow, columns, ignore_conflicts=True))
+    return Statement(lambda _alias: insert_query(Workflow, columns, ignore_conflicts=True), returning=("created_at",))
 
 
+def _suspend(alias: str) -> Any:
+    run_after = Subquery(Step.objects.next_moments(_SLOTS["id"]))
+    columns = {"status": Literal("waiting"), "worker": None, "run_after": run_after}
+    return update_query(_owned(alias), {**columns, "waiting_for": Slot("waiting_for", models.CharField())})
+
+
+def _read_locked(alias: str) -> Any:
+    worker = Slot("worker", models.CharField())
+    rows = Workflow.objects.using(alias).filter(pk=_SLOTS["id"], attempt=_SLOTS["attempt"], worker=worker)
+    return rows.select_for_update(no_key=True).values_list(*_READ).query
+
+
+#: In the order of the model, as from_db() takes them.
+_READ = ("id", "status", "is_watched", "deadline")
+_READ_LOCKED = Statement(_read_locked)
+_SUSPEND = Statement(_suspend)
 _SUCCEED = Statement(lambda alias: _finish(alias, Status.SUCCEEDED, output=_SLOTS["output"], error=None))
 _FAIL = Statement(lambda alias: _finish(alias, Status.FAILED, error=_SLOTS["error"]))
 
-#: INSERT ... ON CONFLICT DO NOTHING of one workflow: the row count says whether it is new. START_LATER takes the
-#: moment itself, START_DELAYED seconds from the database's now, START_RUNNING a row already claimed by its starter.
+#: INSERT ... ON CONFLICT DO NOTHING of one workflow: it returns the moment of a new one, else nothing. START_LATER
+#: takes its moment, START_DELAYED seconds from the database's now, START_DEBOUNCED also the latest moment to which
+#: later calls may move it (NULL seconds: none), START_RUNNING a row already claimed by its starter.
 START = _start(slots(Workflow, "deadline"))
 START_LATER = _start(slots(Workflow, "deadline", "run_after"))
 START_DELAYED = _start({**slots(Workflow, "deadline"), "run_after": Later(Slot("delay_seconds", models.FloatField()))})
+START_DEBOUNCED = _start(
+    {
+        **slots(Workflow, "deadline", "is_debounced"),
+        "run_after": Later(Slot("delay_seconds", models.FloatField())),
+        "latest_start": Later(Slot("debounce_max_seconds", models.FloatField())),
+    }
+)
 START_RUNNING = _start(
     {
         "started_at": Now(),

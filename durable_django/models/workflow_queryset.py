@@ -6,16 +6,16 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models, transaction
-from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, When
 
 from durable_django import signals
 from durable_django.base.clock import Later, Now, SecondsUntil
-from durable_django.models import awaited, bereft, claims, trees, watchers
+from durable_django.models import awaited, bereft, claims, resuming, trees, watchers
 from durable_django.models.claims import Wanted
+from durable_django.models.compiled import Slot, Statement, update_query
 from durable_django.models.fields import Literal
 from durable_django.models.recovery import SUSPECT_RECOVERIES, Recovery, recover
 from durable_django.models.status import Status
-from durable_django.models.step import Step
 from durable_django.models.worker import Worker
 
 if TYPE_CHECKING:
@@ -67,6 +67,10 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
         """Those for threads, or for an event loop; None for both."""
         return self if is_async is None else self.filter(is_async=Literal(is_async))
 
+    def keyless(self) -> Self:
+        """Live ones that belong to no partition."""
+        return self.filter(partition_key__isnull=True, finished_at__isnull=True).order_by()
+
     def due(self) -> Self:
         """Those whose moment has come (index durable_workflow_timer)."""
         return self.timed().filter(run_after__lte=Now())
@@ -88,6 +92,15 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
     def overdue(self) -> Self:
         """Live ones past their deadline; a pause stops the deadline (index durable_workflow_deadline)."""
         return self.filter(deadline__isnull=False, finished_at__isnull=True, deadline__lte=Now())
+
+    def of_schedule(self, name: str) -> Self:
+        """Those that a schedule has started, its ticks in order of time (a range of the primary key)."""
+        first, behind = f"schedule:{name}:", f"schedule:{name};"
+        return self.filter(schedule=name, pk__gte=first, pk__lt=behind).order_by("pk")
+
+    def live_of_schedule(self, name: str) -> Self:
+        """Those that a schedule has started and that have not ended (index durable_workflow_schedule)."""
+        return self.filter(schedule=name, schedule__gt="", finished_at__isnull=True)
 
     # -- verbs of operators -----------------------------------------------------------------------------------------
 
@@ -123,7 +136,9 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
         Errors at the very end of a history are dropped, so that the step that failed runs again; recoveries, retries
         and the own timeout of one that had ended start anew. An attempt that has not let go yet is waited for.
         """
-        count = self._change((Status.FAILED, Status.CANCELLED), _reopen) + self._change((Status.PAUSED,), _continue)
+        count = self._change((Status.FAILED, Status.CANCELLED), resuming.reopen) + self._change(
+            (Status.PAUSED,), resuming.go_on
+        )
         if count:
             signals.workflows_resumed.send_robust(sender=None, alias=self.db, count=count)
         return count
@@ -180,13 +195,21 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
             return 0
         rows = self.model._default_manager.using(self.db).filter(status=Status.WAITING)
         count = sum(
-            rows.filter(pk__in=ids[at : at + WOKEN_AT_ONCE]).update(
-                status=Status.QUEUED, run_after=None, waiting_for=""
-            )
+            rows.filter(pk__in=ids[at : at + WOKEN_AT_ONCE]).update(**_WOKEN)
             for at in range(0, len(ids), WOKEN_AT_ONCE)
         )
         signals.workflows_woken.send_robust(sender=None, alias=self.db, count=count)
         return count
+
+    def wake_locked(self, workflow_ids: Collection[str]) -> None:
+        """Make those runnable that wait, whose rows the caller has locked. Workers are rung once it is committed."""
+        if len(workflow_ids) == 1:
+            (workflow_id,) = workflow_ids
+            count = _WAKE.execute(self.db, {"id": workflow_id})
+        else:
+            count = self.filter(pk__in=workflow_ids, status=Status.WAITING).update(**_WOKEN)
+        if count:
+            signals.workflows_woken.send_robust(sender=None, alias=self.db, count=count)
 
     def wake_watchers(self, workflow_ids: Iterable[str]) -> None:
         """Wake those that wait for the end of these workflows, or for an event that cannot come any more."""
@@ -326,7 +349,6 @@ def ending(status: str) -> dict[str, Any]:
         "finished_at": Now(),
         "run_after": None,
         "waiting_for": "",
-        "deduplication_key": None,
     }
 
 
@@ -347,32 +369,12 @@ def paused(reason: str) -> dict[str, Any]:
     }
 
 
-def _reopen(rows: WorkflowQuerySet) -> int:
-    """Put ended workflows back in their queue."""
-    Step.objects.using(rows.db).forget_failures(list(rows.values_list("pk", flat=True)))
-    return rows.update(
-        status=Status.QUEUED,
-        reason="",
-        error=None,
-        finished_at=None,
-        recoveries=0,
-        failures=0,
-        run_after=None,
-        waiting_for="",
-        deadline=None,
-        remaining_seconds=None,
-    )
+_WOKEN = {"status": Literal("queued"), "run_after": None, "waiting_for": ""}
 
 
-def _continue(rows: WorkflowQuerySet) -> int:
-    """Put paused workflows back in their queue; one that was not due yet stays so."""
-    began_to_wait = When(waiting_for="", then=F("run_after"))
-    return rows.update(
-        status=Status.QUEUED,
-        reason="",
-        recoveries=0,
-        run_after=Case(began_to_wait, default=Value(None)),
-        waiting_for="",
-        deadline=Case(When(remaining_seconds__isnull=False, then=Later(F("remaining_seconds"))), default=F("deadline")),
-        remaining_seconds=None,
-    )
+def _wake(alias: str) -> Any:
+    rows = claims.workflows(alias).filter(pk=Slot("id", models.CharField()), status=Literal("waiting"))
+    return update_query(rows, _WOKEN)
+
+
+_WAKE = Statement(_wake)

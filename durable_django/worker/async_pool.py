@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ class AsyncPool:
     At most `size` workflows at the same time. `free` is how many it can take now; `on_free` is called after each one.
 
     is_alone  it runs one workflow beside which nothing may be taken
+    released  the queue of each workflow that it runs no more, in order
 
     The event loop begins with the first workflow: a project without async ones pays nothing.
     """
@@ -37,6 +39,7 @@ class AsyncPool:
         self._lock = threading.Lock()
         self._busy = 0
         self.is_alone = False
+        self.released: deque[str] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_ended = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -114,6 +117,7 @@ class AsyncPool:
                 sender=None, worker_id=owner.worker_id, what=f"running workflow {workflow.pk}", error=error
             )
         finally:
+            self.released.append(workflow.queue)
             with self._lock:
                 # In this order: whoever sees an idle pool may make it run another one alone.
                 self.is_alone = False

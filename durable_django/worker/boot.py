@@ -1,4 +1,4 @@
-"""Boot of a worker: reasons to refuse, the settings of its connections, the sync of declared queues."""
+"""Boot of a worker: reasons to refuse, the settings of its connections, the sync of declared queues and schedules."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from django.core import checks
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
-from durable_django.base import registry
+from durable_django.base import registry, timetable
 from durable_django.conf import durable_settings
 from durable_django.models.queue import Queue
+from durable_django.models.schedule import Schedule
 
 _CONNECTION_SECONDS = 300
 
@@ -37,8 +38,13 @@ def _unapplied(alias: str) -> list[str]:
 
 
 def sync_queues(alias: str) -> None:
-    """Make a row for each declared queue."""
-    Queue.objects.using(alias).sync(registry.queues.names())
+    """Make a row for each declared queue, or give the row the limits that the code declares now."""
+    Queue.objects.using(alias).sync(registry.queues.declared())
+
+
+def sync_schedules(alias: str) -> None:
+    """Let rows say what the code declares of its schedules."""
+    Schedule.objects.using(alias).sync(timetable.schedules.by_name().values(), durable_settings.APPLICATION)
 
 
 def prepare_connections(alias: str) -> None:

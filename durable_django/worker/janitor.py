@@ -10,6 +10,7 @@ from durable_django.conf import durable_settings
 from durable_django.engine import recovering
 from durable_django.engine.ownership import Ownership
 from durable_django.engine.strays import Strays
+from durable_django.models.queue import Queue
 from durable_django.models.recovery import Recovery
 from durable_django.models.worker import Worker
 from durable_django.models.workflow import Workflow
@@ -18,6 +19,7 @@ from durable_django.worker.looks import Look
 #: How often the list of workers on this machine is read; their processes are looked at in every turn.
 _NEIGHBOURS_SECONDS = 2.0
 _CODE_SECONDS = 5.0
+_QUEUES_SECONDS = 30.0
 #: How often, about, each worker looks for those that wait for workflows that other hands have deleted.
 _BEREFT_SECONDS = 300.0
 #: Rows of workers that died so many leases ago are removed.
@@ -32,6 +34,7 @@ class Janitor:
         self._neighbours: list[tuple[str, int, str]] = []
         self._neighbours_read_at = -_NEIGHBOURS_SECONDS
         self._code_read_at = -_CODE_SECONDS
+        self._queues_seen_to_at = clock.elapsed_seconds()
         self._strays = Strays(alias)
         self._bereft_at = _later(_BEREFT_SECONDS)
 
@@ -42,13 +45,22 @@ class Janitor:
             changed += self.recover().total
         if found.has_overdue:
             changed += Workflow.objects.using(self.alias).expire()
-        if clock.elapsed_seconds() - self._code_read_at >= _CODE_SECONDS:
-            self._code_read_at = clock.elapsed_seconds()
+        now = clock.elapsed_seconds()
+        if now - self._code_read_at >= _CODE_SECONDS:
+            self._code_read_at = now
             changed += Workflow.objects.using(self.alias).promote_known(registry.workflows.names())
-        if clock.elapsed_seconds() >= self._bereft_at:
+        if now >= self._bereft_at:
             self._bereft_at = _later(_BEREFT_SECONDS)
             changed += Workflow.objects.using(self.alias).wake_bereft()
-        return changed
+        return changed + self._see_to_queues(now)
+
+    def _see_to_queues(self, now: float) -> int:
+        if now - self._queues_seen_to_at < _QUEUES_SECONDS:
+            return 0
+        self._queues_seen_to_at = now
+        queues = Queue.objects.using(self.alias)
+        queues.forget_starts()
+        return queues.give_partitions()
 
     def recover(self) -> Recovery:
         """Put back what lost workers held."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from django.db.models import Exists, OuterRef, Subquery
+from django.db import models
+from django.db.models import Exists, ExpressionWrapper, OuterRef, Subquery
 from django.db.models.sql import Query
 
 from durable_django.base.clock import SecondsUntil
 from durable_django.models.compiled import Statement
-from durable_django.models.queue import Queue
+from durable_django.models.queue import Queue, unlimited
+from durable_django.models.schedule import Schedule
 from durable_django.models.workflow import Workflow
 
 
@@ -27,16 +29,20 @@ class Look:
     """
     What there is to do.
 
-    lines             of runnable workflows, each with the name of the first one
-    suspect_queues    with a workflow that must run alone
-    seconds_to_timer  until the next workflow becomes due; at most 0 if one is, None if there is none
+    lines                of runnable workflows, each with the name of the first one
+    limited              queues whose claims count slots and starts
+    suspect_queues       with a workflow that must run alone
+    seconds_to_timer     until the next workflow becomes due; at most 0 if one is, None if there is none
+    seconds_to_schedule  the same of schedules
     """
 
     lines: dict[Line, str] = field(default_factory=dict)
+    limited: frozenset[str] = frozenset()
     suspect_queues: tuple[str, ...] = ()
     seconds_to_timer: float | None = None
     has_orphans: bool = False
     has_overdue: bool = False
+    seconds_to_schedule: float | None = None
 
     @property
     def is_timer_due(self) -> bool:
@@ -49,29 +55,47 @@ class Look:
         return bool(self.lines or self.suspect_queues or self.is_timer_due)
 
 
-def look(alias: str, only: Sequence[str]) -> Look:
+def look(alias: str, serves: Callable[[str], bool]) -> Look:
     """
     Look once: a row for each queue, in one statement of index probes, whatever the size of the tables.
 
-    only  the queues to claim from; empty for all
+    serves  whether to claim from a queue of that name
     """
     found = _LOOK.fetch(alias, {})
     if not found:
         return Look()
-    served = [row for row in found if not row[1] and (not only or row[0] in only)]
-    _name, _paused, _for_threads, _for_tasks, _suspect, seconds_to_timer, has_orphans, has_overdue = found[0]
+    rows = [_Row(*row) for row in found]
+    served = [row for row in rows if not row.is_paused and serves(row.queue)]
+    first = rows[0]
     return Look(
         lines={
-            Line(row[0], is_async): name
+            Line(row.queue, is_async): name
             for row in served
-            for is_async, name in ((False, row[2]), (True, row[3]))
+            for is_async, name in ((False, row.for_threads), (True, row.for_tasks))
             if name is not None
         },
-        suspect_queues=tuple(row[0] for row in served if row[4] is not None),
-        seconds_to_timer=seconds_to_timer,
-        has_orphans=has_orphans,
-        has_overdue=has_overdue,
+        limited=frozenset(row.queue for row in served if row.is_limited),
+        suspect_queues=tuple(row.queue for row in served if row.suspect is not None),
+        seconds_to_timer=first.seconds_to_timer,
+        has_orphans=first.has_orphans,
+        has_overdue=first.has_overdue,
+        seconds_to_schedule=first.seconds_to_schedule,
     )
+
+
+class _Row(NamedTuple):
+    """What the statement says of one queue; the last four columns are the same for all."""
+
+    queue: str
+    is_paused: bool
+    is_limited: bool
+    for_threads: str | None
+    for_tasks: str | None
+    suspect: int | None
+    seconds_to_timer: float | None
+    has_orphans: bool
+    has_overdue: bool
+    seconds_to_schedule: float | None
 
 
 def _query(alias: str) -> Query:
@@ -80,6 +104,7 @@ def _query(alias: str) -> Query:
     rows = Queue.objects.using(alias).values_list(
         "name",
         "is_paused",
+        ExpressionWrapper(~unlimited(), models.BooleanField()),
         # In order, not Exists(): PostgreSQL would rather read the table from its beginning, where a million finished
         # rows may stand before the first runnable one.
         Subquery(ready.of_kind(is_async=False).unsuspected().values("name")[:1]),
@@ -88,6 +113,7 @@ def _query(alias: str) -> Query:
         Subquery(workflows.timed().values_list(SecondsUntil("run_after"))[:1]),
         Exists(workflows.orphaned()),
         Exists(workflows.overdue()),
+        Subquery(Schedule.objects.using(alias).planned().values_list(SecondsUntil("next_at"))[:1]),
     )
     return rows.query
 

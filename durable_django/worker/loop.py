@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 import threading
-from collections import deque
 
 from django.db import connections
 
@@ -18,16 +17,23 @@ from durable_django.base import clock, registry
 from durable_django.conf import durable_settings
 from durable_django.engine import faults
 from durable_django.engine.faults import Fault
+from durable_django.models import limited_claims
+from durable_django.models.claims import Wanted
+from durable_django.models.limited_claims import Claimed
 from durable_django.models.workflow import Workflow
 from durable_django.worker import hygiene
 from durable_django.worker.heartbeat import Heartbeat
 from durable_django.worker.janitor import Janitor
+from durable_django.worker.lines import Lines
 from durable_django.worker.looks import Line, Look, look
 from durable_django.worker.options import WorkerOptions
 from durable_django.worker.pools import Pools
 from durable_django.worker.quiet import Quiet
+from durable_django.worker.scheduler import Scheduler
 
-#: After a ring the loop looks again this often until it finds nothing: rings within wakeups.QUIET_SECONDS are skipped.
+#: After a ring the loop looks at once, but not more often than this.
+_NEWS_SECONDS = 0.003
+#: It looks again this often until it finds nothing: rings within wakeups.QUIET_SECONDS are skipped.
 _ECHO_SECONDS = 0.015
 #: While there is more to claim, look for free slots this often if there was none.
 _FULL_SECONDS = 0.01
@@ -47,11 +53,14 @@ class Loop:
         self.heartbeat = heartbeat
         self.wake = wake
         self.janitor = Janitor(alias)
+        self.scheduler = Scheduler(alias)
         self.quiet = Quiet()
         self.claimed = 0
         self.is_idle = False
-        self._hot: deque[Line] = deque()
+        self._lines = Lines()
+        self._limited: frozenset[str] = frozenset()
         self._rung = threading.Event()
+        self._has_news = threading.Event()
         self._has_waiting_suspect = False
         self._looked_at = -1.0
         self._next_look_at = 0.0
@@ -59,7 +68,8 @@ class Loop:
         self._has_gathered = False
 
     def ring(self) -> None:
-        """Note that there may be work; called from the heartbeat's thread."""
+        """Note that there may be work; called from the threads that hear of it."""
+        self._has_news.set()
         self._rung.set()
         self.wake.set()
 
@@ -93,14 +103,22 @@ class Loop:
         if self.heartbeat.owner.is_holding:
             # A write transaction of this process is open on SQLite; a claim would only wait for it, deaf to signals.
             return _ECHO_SECONDS
+        self._let_in()
         now = clock.elapsed_seconds()
-        if self._hot and now < self._next_look_at and not self.quiet.is_on:
+        if self._lines and now < self._next_look_at and not self.quiet.is_on:
             return self._claim_hot()
         if now < self._next_look_at and not self._must_look:
             return self._next_look_at - now
-        if self._rung.is_set() and now - self._looked_at < _ECHO_SECONDS:
-            return _ECHO_SECONDS - (now - self._looked_at)
+        pause = self._looked_at + (_NEWS_SECONDS if self._has_news.is_set() else _ECHO_SECONDS) - now
+        if self._rung.is_set() and pause > 0:
+            return pause
         return self._look()
+
+    def _let_in(self) -> None:
+        """Ask again where limits held back, if a workflow of that queue has ended here."""
+        for queue in self.pools.released():
+            if self._lines.let_in(queue):
+                self._rung.set()
 
     @property
     def _must_look(self) -> bool:
@@ -111,19 +129,24 @@ class Loop:
     def _look(self) -> float:
         was_rung = self._rung.is_set()
         self._rung.clear()
+        if self._has_news.is_set():
+            self._has_news.clear()
+            self._lines.let_in()
         self._looked_at = clock.elapsed_seconds()
-        found = look(self.alias, self.options.queues)
+        found = look(self.alias, self.options.serves)
         changed = self.janitor.tidy(found, self.heartbeat.owner)
+        changed += self.scheduler.fire(found.seconds_to_schedule)
         if found.is_timer_due:
             changed += Workflow.objects.using(self.alias).promote()
         self._see_to_suspects(found)
         self._put_aside_unknown(found)
-        self._hot.extend(line for line in found.lines if line not in self._hot)
+        self._limited = found.limited
+        self._lines.note(found.lines)
         self.is_idle = not (found.has_work or changed or self.pools.busy)
         seconds = self._rest_after(found)
         if changed:
             self._next_look_at = self._looked_at
-        elif not (self._hot and self._may_claim_any):
+        elif not (self._lines and self._may_claim_any):
             if was_rung and found.has_work:
                 self._rung.set()
             return seconds
@@ -139,6 +162,8 @@ class Loop:
         seconds = float(durable_settings.POLL_SECONDS) * (0.9 + 0.2 * random.random())  # noqa: S311 - spreads load
         if found.seconds_to_timer is not None:
             seconds = min(seconds, max(0.0, found.seconds_to_timer))
+        if self.scheduler.seconds_to_next is not None:
+            seconds = min(seconds, self.scheduler.seconds_to_next)
         self._next_look_at = clock.elapsed_seconds() + seconds
         return seconds
 
@@ -151,24 +176,36 @@ class Loop:
             self._has_gathered = True
             return _GATHER_SECONDS
         self._has_gathered = False
-        self._hot.remove(line)
-        limit = self.may_claim(is_async=line.is_async)
-        owner = self.heartbeat.owner
-        found = Workflow.objects.using(self.alias).claim(
-            owner.worker_id, line.queue, limit, names=registry.workflows.names(), is_async=line.is_async
-        )
-        self.claimed += len(found)
-        self.pools.of_kind(is_async=line.is_async).take(found, owner)
-        if len(found) == limit:
-            self._hot.append(line)
+        limit = self._lines.share(line, self.may_claim(is_async=line.is_async))
+        self._lines.take(line)
+        claimed = self._claim(self._wanted(line.queue, limit)._replace(is_async=line.is_async))
+        self.claimed += len(claimed.workflows)
+        self.pools.of_kind(is_async=line.is_async).take(claimed.workflows, self.heartbeat.owner)
+        if len(claimed.workflows) == limit:
+            self._lines.keep(line)
+        elif claimed.is_at_limit:
+            seconds = self._lines.hold_back(line, claimed.seconds or durable_settings.POLL_SECONDS)
+            self._next_look_at = min(self._next_look_at, clock.elapsed_seconds() + seconds)
         else:
             # Nothing is left here, but a ring may have been skipped while the claim ran: look once more.
             self._rung.set()
         return 0.0
 
+    def _wanted(self, queue: str, limit: int) -> Wanted:
+        return Wanted(queue, limit, tuple(registry.workflows.names()))
+
+    def _claim(self, wanted: Wanted) -> Claimed:
+        worker_id = self.heartbeat.owner.worker_id
+        if wanted.queue in self._limited:
+            return limited_claims.claim(self.alias, worker_id, wanted)
+        rows = Workflow.objects.using(self.alias)
+        if wanted.is_alone:
+            return Claimed(rows.claim_suspect(worker_id, wanted.queue, names=wanted.names))
+        return Claimed(rows.claim(worker_id, *wanted[:2], names=wanted.names, is_async=wanted.is_async))
+
     def _next_line(self) -> Line | None:
         """Return the next line whose pool has a free slot."""
-        return next((line for line in self._hot if self.may_claim(is_async=line.is_async) > 0), None)
+        return next((line for line in self._lines if self.may_claim(is_async=line.is_async) > 0), None)
 
     def _is_roomy(self, line: Line) -> bool:
         pool = self.pools.of_kind(is_async=line.is_async)
@@ -177,7 +214,7 @@ class Loop:
     @property
     def is_waiting_for_slots(self) -> bool:
         """Whether one free slot more makes no difference yet."""
-        return bool(self._hot) and not any(self._is_roomy(line) for line in list(self._hot))
+        return bool(self._lines) and not any(self._is_roomy(line) for line in self._lines)
 
     def _see_to_suspects(self, found: Look) -> None:
         """Claim a workflow that must run alone if nothing runs here; else see to it that nothing does, for a while."""
@@ -189,18 +226,16 @@ class Loop:
             self.quiet.ask()
 
     def _claim_suspect(self, found: Look) -> None:
-        owner = self.heartbeat.owner
-        names = registry.workflows.names()
         for queue in found.suspect_queues if self._free(is_async=False) > 0 else ():
-            for workflow in Workflow.objects.using(self.alias).claim_suspect(owner.worker_id, queue, names=names):
+            for workflow in self._claim(self._wanted(queue, 1)._replace(is_alone=True)).workflows:
                 self.claimed += 1
-                self.pools.take_alone(workflow, owner)
+                self.pools.take_alone(workflow, self.heartbeat.owner)
                 return
 
     def _rest(self, error: BaseException) -> float:
         self._failures += 1
         self.heartbeat.owner.has_strays.set()
-        self._hot.clear()
+        self._lines.forget()
         self._rung.set()
         if faults.classify(error) is Fault.PERMANENT:
             signals.worker_failed.send_robust(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 
@@ -11,7 +13,8 @@ class WorkerOptions:
     """
     What one worker command was asked for.
 
-    queues             names to claim from; empty for all
+    queues             names to claim from, or patterns such as mail-*; empty for all
+    exclude_queues     names or patterns of those that are left to others
     threads            workflows at the same time, in each process
     async_concurrency  async workflows at the same time, in each process
     processes          worker processes under the supervisor
@@ -24,6 +27,7 @@ class WorkerOptions:
     """
 
     queues: tuple[str, ...] = ()
+    exclude_queues: tuple[str, ...] = ()
     threads: int = 8
     async_concurrency: int = 100
     processes: int = 1
@@ -42,4 +46,15 @@ class WorkerOptions:
     def from_json(cls, text: str) -> WorkerOptions:
         """Return the options that to_json() wrote."""
         values = json.loads(text)
-        return cls(**{**values, "queues": tuple(values["queues"])})
+        lists = {name: tuple(values[name]) for name in ("queues", "exclude_queues")}
+        return cls(**{**values, **lists})
+
+    def serves(self, queue: str) -> bool:
+        """Whether it claims from a queue."""
+        is_chosen = not self.queues or fits(queue, self.queues)
+        return is_chosen and not fits(queue, self.exclude_queues)
+
+
+def fits(queue: str, patterns: Iterable[str]) -> bool:
+    """Whether a name is one of these, or fits one of them that has *, ? or [] in it."""
+    return any(fnmatch.fnmatchcase(queue, pattern) for pattern in patterns)

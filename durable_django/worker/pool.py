@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from django.db import DatabaseError, InterfaceError, connections
@@ -24,6 +25,7 @@ class Pool:
     A fixed number of threads. `free` is how many workflows it can take now; `on_free` is called after each one.
 
     is_alone  it runs one workflow beside which nothing may be taken
+    released  the queue of each workflow that it runs no more, in order
     """
 
     def __init__(self, alias: str, threads: int, on_free: Callable[[], None], on_interrupt: Callable[[], None]) -> None:
@@ -35,6 +37,7 @@ class Pool:
         self._lock = threading.Lock()
         self._busy = 0
         self.is_alone = False
+        self.released: deque[str] = deque()
         self._threads = [threading.Thread(target=self._run, name=f"durable-{n}", daemon=True) for n in range(threads)]
         for thread in self._threads:
             thread.start()
@@ -94,9 +97,10 @@ class Pool:
                 sender=None, worker_id=owner.worker_id, what=f"running workflow {workflow.pk}", error=error
             )
         finally:
-            self._has_ended()
+            self._has_ended(workflow)
 
-    def _has_ended(self) -> None:
+    def _has_ended(self, workflow: Workflow) -> None:
+        self.released.append(workflow.queue)
         with self._lock:
             # In this order: whoever sees an idle pool may make it run another one alone.
             self.is_alone = False

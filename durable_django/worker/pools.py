@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from durable_django.engine.ownership import Ownership
 from durable_django.models.workflow import Workflow
 from durable_django.worker.async_pool import AsyncPool
@@ -36,6 +38,12 @@ class Pools:
     def take_alone(self, workflow: Workflow, owner: Ownership) -> None:
         """Run one workflow, and nothing beside it; only while nothing else runs."""
         self.of_kind(is_async=workflow.is_async).take_alone(workflow, owner)
+
+    def released(self) -> Iterator[str]:
+        """Yield, once, the queue of each workflow that has ended or let go here."""
+        for pool in (self.threads, self.tasks):
+            while pool.released:
+                yield pool.released.popleft()
 
     def stop(self) -> None:
         """End the threads as they become idle."""

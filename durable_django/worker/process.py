@@ -19,7 +19,7 @@ from django.db import DatabaseError, InterfaceError, connections
 from durable_django import signals
 from durable_django.base import clock, registry
 from durable_django.conf import durable_settings
-from durable_django.engine import context, faults
+from durable_django.engine import context, faults, wakeups
 from durable_django.engine.faults import Fault
 from durable_django.worker import boot, exits, reload
 from durable_django.worker.async_pool import AsyncPool
@@ -99,12 +99,13 @@ class WorkerProcess:
         # First: what is edited from now on is noticed.
         self.changes = reload.Changes() if self.options.reload else None
         boot.sync_queues(self.alias)
+        boot.sync_schedules(self.alias)
         Janitor(self.alias).forget_old_workers()
         self.heartbeat = Heartbeat(
             self.alias,
             self._on_ring,
             name=self.options.name,
-            queues=list(self.options.queues),
+            queues=self._served(),
             threads=self.options.threads,
         )
         self.pools = Pools(
@@ -118,12 +119,19 @@ class WorkerProcess:
             ),
         )
         self.loop = Loop(self.alias, self.options, self.pools, self.heartbeat, self.wake)
+        wakeups.hear(self.alias, self._on_ring)
         signals.worker_started.send_robust(
             sender=None,
             worker_id=self._worker_id(),
-            queues=self.options.queues or tuple(registry.queues.names()),
+            queues=tuple(self._served() or registry.queues.names()),
             threads=self.options.threads,
         )
+
+    def _served(self) -> list[str]:
+        """Return the declared queues that it claims from; nothing for all."""
+        if not (self.options.queues or self.options.exclude_queues):
+            return []
+        return [name for name in registry.queues.names() if self.options.serves(name)]
 
     def _worker_id(self) -> str:
         heartbeat = getattr(self, "heartbeat", None)

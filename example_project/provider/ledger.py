@@ -1,5 +1,5 @@
 """
-The provider's books: charges and refunds in its own SQLite file, which the shop never sees.
+The provider's books: charges, refunds and mails in its own SQLite file, which the shop never sees.
 
 Nothing here keeps an order from being charged twice under two idempotency keys. That is the shop's business, and
 the demo counts it here.
@@ -33,9 +33,19 @@ CREATE TABLE IF NOT EXISTS requests (
     idempotency_key TEXT PRIMARY KEY,
     attempts INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS mails (
+    id INTEGER PRIMARY KEY,
+    idempotency_key TEXT NOT NULL UNIQUE,
+    recipient TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    accepted_at REAL NOT NULL
+);
 CREATE VIEW IF NOT EXISTS taken AS SELECT * FROM charges WHERE state = 'succeeded';
 """
 
+
+#: How many mails are taken in any window of so many seconds.
+MOST_MAILS, MAIL_SECONDS = 20, 2.0
 
 #: What becomes of a charge. Only a succeeded one has taken money.
 PENDING, SUCCEEDED, DECLINED, CANCELLED = "pending", "succeeded", "declined", "cancelled"
@@ -43,6 +53,10 @@ PENDING, SUCCEEDED, DECLINED, CANCELLED = "pending", "succeeded", "declined", "c
 
 class KeyReused(Exception):
     """An idempotency key came again with another order, amount or currency."""
+
+
+class TooManyMails(Exception):
+    """More mails came than are taken in a while."""
 
 
 class OrderClosed(Exception):
@@ -142,6 +156,29 @@ class Ledger:
             )
             return self._number("SELECT amount_cents FROM refunds WHERE order_number = ?", order)
 
+    def accept_mail(self, key: str, recipient: str, subject: str, now: float) -> str:
+        """
+        Take a mail to send it, or find that this key has brought it before. Return its id.
+
+        Raises TooManyMails if MOST_MAILS were taken in the MAIL_SECONDS before `now`.
+        """
+        with self._lock, self._connection:
+            if not self._number("SELECT COUNT(*) FROM mails WHERE idempotency_key = ?", key):
+                lately = self._number("SELECT COUNT(*) FROM mails WHERE accepted_at > ?", now - MAIL_SECONDS)
+                if lately >= MOST_MAILS:
+                    raise TooManyMails(key)
+                self._connection.execute(
+                    "INSERT INTO mails (idempotency_key, recipient, subject, accepted_at) VALUES (?, ?, ?, ?)",
+                    [key, recipient, subject, now],
+                )
+            number = self._number("SELECT id FROM mails WHERE idempotency_key = ?", key)
+        return f"ml_{number}"
+
+    def mails(self) -> list[tuple[str, str, float]]:
+        """Return recipient, subject and moment of each mail that was taken, in order."""
+        with self._lock:
+            return list(self._connection.execute("SELECT recipient, subject, accepted_at FROM mails ORDER BY id"))
+
     def charged_orders(self) -> set[str]:
         """Return the numbers of all orders for which a charge was ever noted."""
         with self._lock:
@@ -169,7 +206,7 @@ class Ledger:
         row: tuple[int, str, int, str] | None = cursor.fetchone()
         return row
 
-    def _number(self, query: str, *values: str) -> int:
+    def _number(self, query: str, *values: str | float) -> int:
         (number,) = self._connection.execute(query, values).fetchone()
         return int(number)
 

@@ -1,4 +1,4 @@
-"""The provider over HTTP: POST /charges and /refunds with JSON and an Idempotency-Key, GET /charges/<id>."""
+"""The provider over HTTP: POST /charges, /refunds and /mails with JSON and an Idempotency-Key, GET /charges/<id>."""
 
 from __future__ import annotations
 

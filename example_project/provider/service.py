@@ -10,7 +10,15 @@ from typing import Any
 
 from example_project.provider import faults
 from example_project.provider.faults import Behaviour
-from example_project.provider.ledger import PENDING, KeyReused, Ledger, OrderClosed
+from example_project.provider.ledger import (
+    MAIL_SECONDS,
+    MOST_MAILS,
+    PENDING,
+    KeyReused,
+    Ledger,
+    OrderClosed,
+    TooManyMails,
+)
 
 #: Cards for trying things out, as every provider has them. Any other card is good.
 DECLINED_CARD = "tok_declined"
@@ -44,6 +52,7 @@ class Service:
     latency    how long it takes, in seconds
     late       how long a late answer is late, in seconds
     confirm    takes every charge that was noted, to decide about it later
+    now        the clock by which mails are counted, in seconds
     """
 
     ledger: Ledger
@@ -52,6 +61,7 @@ class Service:
     latency: Callable[[str, int], float] = faults.latency_seconds
     late: float = faults.LATE_SECONDS
     sleep: Callable[[float], object] = time.sleep
+    now: Callable[[], float] = time.time
 
     def answer(self, path: str, key: str, payload: Mapping[str, Any]) -> Reply:
         """Return the answer to a POST, after the time it takes."""
@@ -80,6 +90,8 @@ class Service:
                 return self._charge(key, payload)
             if path == "/refunds":
                 return self._refund(payload)
+            if path == "/mails":
+                return self._mail(key, payload)
         except KeyError as missing:
             return Reply(400, {"error": f"The field {missing} is required."})
         except InvalidOperation:
@@ -101,6 +113,13 @@ class Service:
 
     def _refund(self, payload: Mapping[str, Any]) -> Reply:
         return Reply(200, {"refunded": _from_cents(self.ledger.refund(str(payload["order"])))})
+
+    def _mail(self, key: str, payload: Mapping[str, Any]) -> Reply:
+        recipient, subject = str(payload["to"]), str(payload["subject"])
+        try:
+            return Reply(202, {"mail": self.ledger.accept_mail(key, recipient, subject, self.now())})
+        except TooManyMails:
+            return Reply(429, {"error": f"At most {MOST_MAILS} mails in {MAIL_SECONDS:g} seconds."})
 
 
 def _to_cents(amount: object) -> int:

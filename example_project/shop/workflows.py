@@ -10,8 +10,8 @@ from __future__ import annotations
 from durable_django import Retry, current_step, receive, set_event, step, workflow, write_stream
 from durable_django.exceptions import RetriesExhausted
 from example_project.shop import mails, payments, shipping
+from example_project.shop.calls import ProviderUnavailable
 from example_project.shop.models import Order, Reservation, Shipment
-from example_project.shop.payments import ProviderUnavailable
 from example_project.shop.refusals import CardDeclined, PaymentUndecided, Refusal
 
 #: How long to wait for the provider's word before asking for it, in seconds. A real shop has minutes.

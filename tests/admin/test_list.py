@@ -111,7 +111,7 @@ class AFilter(AdminTestCase):
         two_marks.using(id="ended").start("w")
         run_until_idle()
         two_marks.using(id="open").start("w")
-        Queue.objects.sync(["default", "slow"])
+        Queue.objects.ensure("default", "slow")
 
     def test_leads_to_the_rows_that_it_names(self):
         """Status, workflow and queue; together all must hold."""

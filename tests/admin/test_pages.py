@@ -70,7 +70,7 @@ class TheList(AdminCase):
         two_marks.using(id="ended").start("w")
         run_until_idle()
         two_marks.using(id="still-queued").start("w")
-        Queue.objects.sync(["default"])
+        Queue.objects.ensure("default")
 
         for filters in ({"status__exact": "queued"}, {"workflow": "sample.two_marks", "status__exact": "queued"}):
             page = self.client.get(reverse(LIST), filters)

@@ -53,7 +53,7 @@ class Workers(AdminTestCase):
 class Queues(AdminTestCase):
     def test_are_open_or_paused(self):
         """As an operator left them."""
-        Queue.objects.sync(["emails", "reports"])
+        Queue.objects.ensure("emails", "reports")
         Queue.objects.filter(pk="reports").pause()
 
         page = self.list_page("queue")

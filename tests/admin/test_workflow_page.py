@@ -56,7 +56,7 @@ class ThePage(AdminTestCase):
 
     def test_says_why_a_workflow_does_not_go_on(self):
         """In one sentence beside its status."""
-        Queue.objects.sync(["default"])
+        Queue.objects.ensure("default")
         Queue.objects.pause()
         two_marks.using(id="w1").start("w")
 

@@ -3,7 +3,7 @@
 from django.db import connection, transaction
 from django.test import TestCase, TransactionTestCase, override_settings
 
-from durable_django import Retry, step, workflow
+from durable_django import Retry, get_handle, step, workflow
 from durable_django.base import registry
 from durable_django.engine import attempts
 from durable_django.engine.ownership import Ownership
@@ -12,6 +12,7 @@ from durable_django.testing import run_until_idle, travel
 from durable_django.worker.looks import look
 from tests.behaviour.states import claim
 from tests.behaviour.support import acting, row, statements, summary
+from tests.sample import tasks
 from tests.sample.promises import act, act_atomically, acts, takes_order
 
 NAMES = registry.workflows.names
@@ -133,6 +134,18 @@ class ARun(CostTestCase):
         self.assertEqual(["INSERT step"] * 2 + ["UPDATE workflow"], self.attempt(handle))
 
 
+class ATask(CostTestCase):
+    def test_called_once_in_a_thread_is_its_outcome(self):
+        """Behind the claim one statement, and no read: the end of the workflow is the record of the task."""
+        self.assertEqual(["UPDATE workflow"], self.attempt(get_handle(tasks.add.enqueue(1).id)))
+
+    def test_with_options_is_a_step_more(self):
+        """Each attempt is recorded."""
+        seen = self.attempt(get_handle(tasks.retried.enqueue("a").id))
+
+        self.assertEqual(["INSERT step", "UPDATE workflow"], [each for each in seen if "mark" not in each])
+
+
 class AClaim(TestCase):
     def setUp(self):
         Worker.objects.register("w", 3600, hostname="test", pid=0)
@@ -176,14 +189,14 @@ class AClaim(TestCase):
 
 class AWorkersTurn(TestCase):
     def setUp(self):
-        Queue.objects.sync(["default", "second"])
+        Queue.objects.ensure("default", "second")
         takes_order.using(delay=10).start_many((number,) for number in range(30))
         takes_order.using(timeout=5).start_many((number,) for number in range(30))
 
     def test_looks_once(self):
         """Queues, suspects, timers, orphans and deadlines are one statement."""
         with statements() as seen:
-            look("default", ())
+            look("default", lambda _queue: True)
 
         self.assertEqual(1, len(seen))
 

@@ -45,6 +45,14 @@ class AnUnknownName(TestCase):
 
         self.assertEqual([known.id], claimed)
 
+    def test_stands_before_nobody_however_many_there_are(self):
+        """D10: ten thousand of them cost the next claim one walk through the index."""
+        takes_order.using(priority=50).start_many([(7,)] * 10_000)
+        Workflow.objects.update(name="elsewhere.ship")
+        known = takes_order.start(1)
+
+        self.assertEqual([known.id], self.claim(limit=5))
+
     def test_that_must_run_alone_stands_before_nobody_either(self):
         """A suspect without code is put aside, however many there are; the next one that is known is claimed."""
         unknown = [self.start(priority=50) for _ in range(20)]

@@ -82,7 +82,7 @@ class TheTimeline(TestCase):
 class TheReason(TestCase):
     def test_is_a_paused_queue(self):
         """A queued workflow whose queue is paused says so."""
-        Queue.objects.sync(["default"])
+        Queue.objects.ensure("default")
         Queue.objects.pause()
         two_marks.using(id="w1").start("w")
 

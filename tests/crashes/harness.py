@@ -18,7 +18,7 @@ from typing import Any
 from django.db import connection, connections
 from django.test import TransactionTestCase
 
-from durable_django.models import Worker, Workflow
+from durable_django.models import Schedule, Worker, Workflow
 from tests.sample import flags
 from tests.sample.models import Mark
 
@@ -136,6 +136,8 @@ class CrashTestCase(TransactionTestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        # Those of the example project would fire in the middle of a test, once an hour.
+        Schedule.objects.pause()
         folder = tempfile.TemporaryDirectory(prefix="durable-crash-")
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)

@@ -1,4 +1,4 @@
-"""What README.md says of its example, tried out; apart from the page, so that its readers see only the example."""
+"""What README.md says of its examples, tried out; apart from the page, so that its readers see only the example."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from django.core import mail
 from django.test import RequestFactory
 
 from durable_django import get_handle, send
+from durable_django.base import registry
+from durable_django.models import Queue
 from durable_django.testing import crash_after, run_until_idle, travel
 
 
@@ -44,3 +46,21 @@ def check_waiting() -> None:
         run_until_idle()
     assert trials[1].result() == "silence"
     assert len(mail.outbox) == before + 4
+
+
+def check_queues() -> None:
+    """Change a profile three times: one mail, to the address of the last change."""
+    workflows = importlib.import_module("accounts.workflows")
+    Queue.objects.sync(registry.queues.declared())
+    before = len(mail.outbox)
+    user = User.objects.create_user("alan")
+    for number in range(3):
+        user.email = f"alan-{number}@example.com"
+        workflows.profile_changed("acme", user)
+    run_until_idle()
+    assert len(mail.outbox) == before
+    with travel(seconds=6):
+        run_until_idle()
+    assert [message.to for message in mail.outbox[before:]] == [["alan-2@example.com"]]
+    assert (limits := Queue.objects.get(pk="mails")).concurrency == 20
+    assert (limits.rate_limit, limits.rate_seconds, limits.is_partitioned) == (100, 60.0, True)

@@ -17,9 +17,10 @@ from pathlib import Path
 from types import ModuleType
 from unittest import TestCase, mock
 
-from durable_django.base import registry
+from durable_django.base import registry, timetable
 from durable_django.base.payloads.decoding import UNPACKERS
 from durable_django.base.payloads.packing import PACKERS
+from durable_django.tasks import serving
 from tests.docs.pages import Block, Page
 
 _PLACE = re.compile(r"# (?P<path>[\w/]+)\.py\n")
@@ -70,6 +71,9 @@ def _isolated() -> Iterator[None]:
         stack.callback(_forget_modules)
         stack.enter_context(mock.patch.object(registry, "workflows", registry.WorkflowRegistry()))
         stack.enter_context(mock.patch.object(registry, "queues", registry.QueueRegistry()))
+        stack.enter_context(mock.patch.object(timetable, "schedules", timetable.Timetable()))
+        for definition in serving.WORKFLOWS:
+            registry.workflows.add(definition.registered)
         for codecs in (PACKERS, UNPACKERS):
             stack.enter_context(mock.patch.dict(codecs))
         yield

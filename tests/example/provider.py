@@ -1,10 +1,12 @@
 """A payment provider for tests: over HTTP, in a thread, failing only as a test says."""
 
 import threading
+import time
 from collections.abc import Callable
 
 from django.test import SimpleTestCase, override_settings
 
+from durable_django.base import clock
 from example_project.provider.faults import Behaviour
 from example_project.provider.ledger import Ledger
 from example_project.provider.server import ProviderServer
@@ -33,7 +35,9 @@ class ProviderMixin(SimpleTestCase):
         self.start_server()
 
     def start_server(self):
-        service = Service(self.ledger, self.confirm, behaviour=self.behave, latency=lambda *_: 0, sleep=self.sleep)
+        service = Service(
+            self.ledger, self.confirm, behaviour=self.behave, latency=lambda *_: 0, sleep=self.sleep, now=self.now
+        )
         server = ProviderServer(service)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -50,6 +54,9 @@ class ProviderMixin(SimpleTestCase):
     def behave(self, key: str, attempt: int) -> Behaviour:
         self.requests.append((key, attempt))
         return self.behaviour(key, attempt)
+
+    def now(self) -> float:
+        return time.time() + clock.shift_seconds()
 
     def sleep(self, seconds: float) -> None:
         # A late answer comes when the test is over, which is later than any client waits.

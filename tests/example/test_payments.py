@@ -8,6 +8,7 @@ from durable_django.models import Message
 from durable_django.testing import crash_after, run_until_idle, travel
 from example_project.provider.webhooks import signature_of
 from example_project.shop import payments, workflows
+from example_project.shop.calls import ProviderUnavailable
 from example_project.shop.models import Order, Shipment
 from example_project.shop.ordering import start_checkout
 from tests.example.shop import ShopCase
@@ -105,7 +106,7 @@ class WhenNoWebhookComes(ShopCase):
         """While it does not answer it is asked again; in the end the order fails, and the goods go back."""
         self.lose_webhooks()
 
-        with mock.patch.object(payments, "state_of", side_effect=payments.ProviderUnavailable("503")):
+        with mock.patch.object(payments, "state_of", side_effect=ProviderUnavailable("503")):
             self.check_out(self.waiting)
 
         self.assert_undone(self.waiting, Order.State.REFUNDED, "The payment provider did not answer.")

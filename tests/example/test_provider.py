@@ -7,11 +7,12 @@ from urllib.request import ProxyHandler, Request, build_opener
 from django.conf import settings
 from django.test import SimpleTestCase, override_settings
 
+from durable_django.testing import travel
 from example_project.provider import faults
 from example_project.provider.faults import Behaviour
-from example_project.provider.ledger import Ledger
-from example_project.shop import payments
-from example_project.shop.payments import ProviderUnavailable
+from example_project.provider.ledger import MAIL_SECONDS, MOST_MAILS, Ledger
+from example_project.shop import calls, payments
+from example_project.shop.calls import ProviderUnavailable, TooManyRequests
 from tests.example.processes import CommandCase
 from tests.example.provider import ProviderMixin
 
@@ -66,6 +67,29 @@ class Charges(ProviderMixin):
 
     def sums(self, *names):
         return tuple(getattr(self.ledger.sums(), name) for name in names)
+
+
+class Mails(ProviderMixin):
+    def post(self, key, subject="News"):
+        return calls.post("/mails", {"to": "zoe@mail.example", "subject": subject}, key)["mail"]
+
+    def test_same_key(self):
+        """A mail that comes again with its key is taken once."""
+        self.assertEqual(self.post("key-1"), self.post("key-1"))
+        self.assertEqual(["zoe@mail.example"], [recipient for recipient, _subject, _moment in self.ledger.mails()])
+
+    def test_too_many(self):
+        """Beyond its limit the provider takes none, until the window has moved on; known ones are still found."""
+        for number in range(MOST_MAILS):
+            self.post(f"key-{number}")
+
+        with self.assertRaisesMessage(TooManyRequests, "At most 20 mails in 2 seconds."):
+            self.post("one-more")
+        self.assertEqual("ml_1", self.post("key-0"))
+        with travel(seconds=MAIL_SECONDS + 1):
+            self.post("one-more")
+
+        self.assertEqual(MOST_MAILS + 1, len(self.ledger.mails()))
 
 
 class Refunds(ProviderMixin):

@@ -21,7 +21,7 @@ class TheShopOnThisMachine(CommandCase):
         self.browser = build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar()))
 
     def test_everything_works_together(self):
-        """Orders are paid, a verdict is carried out, a folder is counted; the user demo may look behind all of it."""
+        """Orders are paid, a verdict is carried out, a folder is counted, letters leave; the admin shows it all."""
         command = self.start("rundemo", "--port", "0")
         self.shop = self.wait_for_output(r"Shop +(http://\S+)/")[1]
         self.wait_for_output("228 orders imported")
@@ -40,6 +40,9 @@ class TheShopOnThisMachine(CommandCase):
         report = self.post("/documents/count/", self.get("/documents/"))
         path = re.search(r'href="/admin/durable_django/workflow/([0-9a-f-]+)/change/"', report)[1]
         self.wait_until(lambda: "<tfoot>" in self.get(f"/documents/{path}/"), "the folder is counted")
+
+        self.post("/mailing/choir/write/", self.get("/mailing/"), subject="News")
+        self.wait_until(lambda: "0 waiting, 3 sent" in self.get("/mailing/choir/"), "the choir has its letters")
 
         command.send_signal(signal.SIGINT)
 

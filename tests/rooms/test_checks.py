@@ -12,9 +12,13 @@ from django.db import connection, connections
 from django.test import SimpleTestCase, TestCase, override_settings
 
 from durable_django import checks as ours
-from durable_django.base import registry
+from durable_django import schedule
+from durable_django.api.workflows import WorkflowDefinition
+from durable_django.base import registry, timetable
 from durable_django.base.registry import Registered, WorkflowRegistry
+from durable_django.base.timetable import Timetable
 from durable_django.conf import defaults
+from tests.sample.scheduled import takes_both, takes_nothing
 
 
 def checkout(order):
@@ -160,6 +164,33 @@ class TheDeclarations(CheckTestCase):
         self.assert_message(messages, "E005", "Workflow shop.checkout", "'secnd'", "Did you mean 'second'?")
 
 
+class Schedules(CheckTestCase):
+    def found(self, *declarations):
+        """Return what is found if the code declares these: (workflow, options) each."""
+        with mock.patch.object(timetable, "schedules", Timetable()):
+            for definition, options in declarations:
+                schedule("0 2 * * *", **options)(definition)
+            return ours.check_schedules()
+
+    def test_E011_of_two_with_one_name(self):
+        """Of two workflows, or twice above one; both places are shown."""
+        for second in (takes_both, takes_nothing):
+            messages = self.found((takes_nothing, {"name": "s"}), (second, {"name": "s"}))
+            self.assert_message(
+                messages, "E011", "Two schedules are named 's'", "scheduled.py:", hint="a row of its own"
+            )
+
+    def test_E012_of_an_undeclared_queue(self):
+        """Schedule and queue are named, and the nearest queue."""
+        messages = self.found((takes_nothing, {"queue": "schedulde"}))
+        self.assert_message(messages, "E012", "Schedule sample.takes_nothing", "Did you mean 'scheduled'?")
+
+    def test_of_a_module_that_is_loaded_again_are_no_clash(self):
+        """It declares the same function again."""
+        again = WorkflowDefinition(takes_nothing.__wrapped__, Registered(func=takes_nothing.__wrapped__))
+        self.assertEqual([], self.found((takes_nothing, {}), (again, {})))
+
+
 class TheDatabase(CheckTestCase):
     def check(self, **changes):
         """Look at the database with other settings."""
@@ -225,6 +256,18 @@ class TheCommand(CheckTestCase):
             messages = ours.check_command()
 
         self.assert_message(messages, "W002", "celery_app", hint="manage.py durable worker")
+
+
+class Tasks(CheckTestCase):
+    def test_E104_without_a_package_that_has_them(self):
+        """Django 5.2 does not ask its TASKS anything: nothing would be enqueued by this backend."""
+        settings = {"default": {"BACKEND": "durable_django.tasks.DurableBackend"}, "other": {"BACKEND": "a.B"}}
+        with override_settings(TASKS=settings):
+            self.assertEqual([], ours.check_tasks())
+            with mock.patch("durable_django.tasks.is_available", return_value=False):
+                messages = ours.check_tasks()
+
+        self.assert_message(messages, "E104", "TASKS['default']", hint="durable-django[tasks]")
 
 
 class TheConnections(TestCase):

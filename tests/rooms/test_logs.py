@@ -1,6 +1,7 @@
 """base/logs.py: every signal becomes a record, with facts and without payloads, and no record harms anybody."""
 
 import logging
+from datetime import UTC, datetime
 from unittest import mock
 
 from django.test import SimpleTestCase, TestCase
@@ -13,9 +14,11 @@ from tests.rooms.test_signals import documented
 from tests.sample.promises import acts, echoes, fails
 from tests.sample.workflows import mark, two_marks
 
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 FACTS = {
     "workflow_id": "order\n7", "name": "shop.checkout", "queue": "default", "attempt": 2, "error": ValueError("a\nb"),
     "delay_seconds": 1.5, "reason": "a\nreason", "count": 3, "exhausted": 1, "step": "charge\n", "position": 4,
+    "schedule": "every\nday", "workflow_ids": ("a\nb",), "first": MOMENT, "last": MOMENT,
     "what": "claim", "worker_id": "w", "queues": ("default",), "threads": 8, "hostname": "host", "pid": 7,
     "interrupt": "Suspended",
 }  # fmt: skip
@@ -65,12 +68,13 @@ class EveryReceiver(SimpleTestCase):
                     (record,) = self.records(name, error=Unprintable())
                     self.assertIn("Unprintable", record.getMessage())
 
-    def test_uses_three_loggers(self):
-        """One for workflows, one for steps, one for workers."""
+    def test_uses_four_loggers(self):
+        """One for workflows, one for steps, one for schedules, one for workers."""
         for name in self.names():
             (record,) = self.records(name)
             with self.subTest(signal=name):
-                self.assertIn(record.name, {f"durable_django.{each}" for each in ("workflow", "step", "worker")})
+                kinds = ("workflow", "step", "schedule", "worker")
+                self.assertIn(record.name, {f"durable_django.{each}" for each in kinds})
 
     def test_warns_of_what_may_need_a_person(self):
         """INFO for start and end, WARNING for repair, ERROR with a traceback."""

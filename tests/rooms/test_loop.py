@@ -9,7 +9,7 @@ from django.test import TestCase
 from durable_django.base import clock
 from durable_django.engine import attempts
 from durable_django.engine.ownership import Ownership
-from durable_django.models import Queue, Worker, Workflow
+from durable_django.models import Queue, Schedule, Worker, Workflow
 from durable_django.worker.async_pool import AsyncPool
 from durable_django.worker.loop import Loop
 from durable_django.worker.options import WorkerOptions
@@ -32,7 +32,8 @@ class LoopTestCase(TestCase):
         ):
             patched.start()
             self.addCleanup(patched.stop)
-        Queue.objects.sync(["default"])
+        Queue.objects.ensure("default")
+        Schedule.objects.pause()
         self.loop = self.make_loop("w")
 
     def make_loop(self, worker, **options):

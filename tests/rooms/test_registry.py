@@ -4,6 +4,7 @@ import threading
 
 from django.test import SimpleTestCase, override_settings
 
+from durable_django.base.limits import Limits
 from durable_django.base.registry import QueueRegistry, Registered, WorkflowRegistry, nearest
 from durable_django.exceptions import RegistrationError, UnknownQueue, UnknownWorkflow
 
@@ -125,15 +126,23 @@ class TheQueues(SimpleTestCase):
             self.assertEqual("main", self.registry.require("main"))
 
     def test_may_be_declared_twice(self):
-        """By two modules that both use them."""
-        self.registry.add("emails")
-        self.registry.add("emails")
+        """By two modules that both use them, in the same way."""
+        self.registry.add("emails", Limits(concurrency=3))
+        self.registry.add("emails", Limits(concurrency=3))
 
         self.assertEqual(["default", "emails"], self.registry.names())
+        self.assertEqual(Limits(concurrency=3), self.registry.limits_of("emails"))
+
+    def test_are_not_declared_in_two_ways(self):
+        """Which limits should count?"""
+        self.registry.add("emails", Limits(concurrency=3))
+
+        with self.assertRaisesMessage(RegistrationError, "Queue 'emails' is declared twice"):
+            self.registry.add("emails", Limits())
 
     def test_that_are_unknown_are_an_error(self):
         """With the nearest name and how to declare it."""
-        self.registry.add("emails")
+        self.registry.add("emails", Limits())
 
         with self.assertRaises(UnknownQueue) as caught:
             self.registry.require("email")

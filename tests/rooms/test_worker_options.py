@@ -9,6 +9,7 @@ from durable_django.worker.options import WorkerOptions
 OPTIONS = st.builds(
     WorkerOptions,
     queues=st.lists(st.text()).map(tuple),
+    exclude_queues=st.lists(st.text()).map(tuple),
     threads=st.integers(1, 10**6),
     processes=st.integers(1, 100),
     max_workflows=st.integers(0, 10**9),
@@ -37,3 +38,22 @@ class Options(SimpleTestCase):
             options.reload,
             options.grace_seconds, options.name,
         ))  # fmt: skip
+
+
+class TheQueues(SimpleTestCase):
+    def test_are_all_by_default(self):
+        """Also those that nobody had thought of."""
+        self.assertTrue(WorkerOptions().serves("anything"))
+
+    def test_may_be_chosen_by_name_or_pattern(self):
+        """As file names are in a shell."""
+        options = WorkerOptions(queues=("default", "mail-*"))
+
+        chosen = [name for name in ("default", "mail-bulk", "mail", "reports") if options.serves(name)]
+        self.assertEqual(["default", "mail-bulk"], chosen)
+
+    def test_may_be_left_to_others(self):
+        """Whatever else was chosen."""
+        options = WorkerOptions(queues=("mail-*",), exclude_queues=("*-bulk",))
+
+        self.assertEqual(["mail-fast"], [name for name in ("mail-bulk", "mail-fast") if options.serves(name)])

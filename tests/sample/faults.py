@@ -3,6 +3,7 @@ Faults: a process hurts itself at a chosen statement, as no signal from outside 
 
 DURABLE_TEST_FAULT  JSON: {"at": <pattern of the SQL, or COMMIT>, "when": "before" or "after", "action": <see ACTIONS>,
                     "once": <flag>}; only the first process that gets there is hurt
+DURABLE_TEST_CLOCK  seconds by which the wall clock of this process is wrong
 """
 
 from __future__ import annotations
@@ -12,20 +13,32 @@ import os
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django.db.backends.signals import connection_created
+from django.utils import timezone
 
 from tests.sample import flags
 
 
 def install() -> None:
-    """Watch every connection of this process if a fault is asked for."""
+    """Watch every connection of this process if a fault is asked for; put its clock wrong."""
+    if "DURABLE_TEST_CLOCK" in os.environ:
+        _put_clock_wrong(float(os.environ["DURABLE_TEST_CLOCK"]))
     asked = os.environ.get("DURABLE_TEST_FAULT")
     if asked:
         fault = Fault(**json.loads(asked))
         connection_created.connect(fault.watch, weak=False, dispatch_uid="durable-test-fault")
+
+
+def _put_clock_wrong(seconds: float) -> None:
+    right = {"time": time.time, "time_ns": time.time_ns, "now": timezone.now}
+    time.time = lambda: right["time"]() + seconds
+    time.time_ns = lambda: right["time_ns"]() + int(seconds * 1e9)
+    timezone.now = lambda: right["now"]() + timedelta(seconds=seconds)
 
 
 class Fault:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from durable_django.base.clock import MomentField, Now
+
 
 class Mark(models.Model):
     """One effect of a step: `label` says whose, and there is no constraint, so that doubles would show."""
@@ -25,3 +27,11 @@ class Child(models.Model):
     """A row whose foreign key is checked at COMMIT only."""
 
     parent = models.ForeignKey(Parent, models.DO_NOTHING)
+
+
+class Span(models.Model):
+    """The time that a step was in, by the database's clock; without an end if its process died in it."""
+
+    queue = models.CharField(max_length=255)
+    began_at = MomentField(db_default=Now())
+    ended_at = MomentField(null=True)

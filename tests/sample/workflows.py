@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from durable_django import Retry, step, workflow
-from tests.sample import bounded, branching, crashing, looping, stressed, talking  # noqa: F401 - register more workflows
+from tests.sample import (  # noqa: F401 - register more workflows
+    bounded,
+    branching,
+    crashing,
+    looping,
+    queued,
+    scheduled,
+    stressed,
+    talking,
+)
 from tests.sample.models import Mark
 
 

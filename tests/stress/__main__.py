@@ -2,8 +2,8 @@
 The stress run: `make stress ARGS="--seconds 600"`.
 
 On each database: random kills, freezes and cuts under load for so long, then the boundary sweep in its long form, then
-races between those who wait and those who bring. A report in Markdown goes to the standard output; the exit code is 1
-if anything is lost, doubled or changed.
+races between those who wait and those who bring, then schedules whose workers are killed. A report in Markdown goes to
+the standard output; the exit code is 1 if anything is lost, doubled or changed.
 """
 
 from __future__ import annotations
@@ -47,8 +47,12 @@ def main() -> int:
             battle = fight(environment, options)
             sweeps = [sweep(environment, scenario, options) for scenario in SCENARIOS]
             races = race(environment, options)
-        is_well = not (battle["problems"] or any(found["wrong"] for found in sweeps) or races["is_wrong"]) and is_well
+        with surroundings(database) as environment:
+            ticks = tick(environment, options)
+        is_wrong = battle["problems"] or any(found["wrong"] for found in sweeps)
+        is_well = not (is_wrong or races["is_wrong"] or ticks["is_wrong"]) and is_well
         print(described(database, battle, sweeps, races), flush=True)
+        print("\n### Schedules\n" + table("figure", "value", ticks.items()), flush=True)
     return 0 if is_well else 1
 
 
@@ -108,6 +112,12 @@ def race(environment: dict[str, str], options: argparse.Namespace) -> dict[str, 
         f"--timeouts={2 * options.races}",
     ]
     done = subprocess.run([*command, f"--seed={options.seed}"], env=environment, check=True, stdout=subprocess.PIPE)
+    return json.loads(done.stdout)
+
+
+def tick(environment: dict[str, str], options: argparse.Namespace) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.stress.schedules", f"--seconds={options.seconds}", f"--seed={options.seed}"]
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
     return json.loads(done.stdout)
 
 

@@ -11,14 +11,25 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error as DatabaseTrouble
 
 from durable_django.base.texts import plain_lines
-from durable_django.management import arguments, changing, history, listing, rendering, selection, starting, timeline
+from durable_django.management import (
+    arguments,
+    changing,
+    history,
+    listing,
+    queues,
+    rendering,
+    scheduling,
+    selection,
+    starting,
+    timeline,
+)
 from durable_django.management.commands import worker
 
 _EXIT_CODES = "Exit codes: 0 done, 1 refused or not found, 2 wrong usage; of worker, see manage.py worker --help."
 
 
 class Command(BaseCommand):
-    """One verb each: list, show, start, cancel, pause, resume, worker."""
+    """One verb each: list, show, start, cancel, pause, resume, queues, schedules, worker."""
 
     help = f"Look at durable workflows and operate them. {_EXIT_CODES}"
     # The person at the terminal may be here because a check fails.
@@ -37,6 +48,8 @@ class Command(BaseCommand):
         for verb in changing.VERBS.values():
             words = f"{verb.name} workflows: some ids, or all that the filters leave"
             changing.add_arguments(verbs.add_parser(verb.name, help=words), verb)
+        queues.add_arguments(verbs.add_parser("queues", help="how full the queues are; pause, resume or revert some"))
+        verbs.add_parser("schedules", help="schedules: when each fires next")
         for each in verbs.choices.values():
             each.add_argument("--json", action="store_true", help="answer in JSON")
         worker.Command().add_arguments(verbs.add_parser("worker", help="the same as manage.py worker"))
@@ -64,7 +77,12 @@ class Command(BaseCommand):
             raise CommandError(f"The database {alias!r} cannot do it: {said}\n{advice}") from error
 
     def _perform(self, options: dict[str, Any]) -> None:
-        verbs = {"list": listing.show, "start": starting.start}
+        verbs = {
+            "list": listing.show,
+            "start": starting.start,
+            "queues": queues.run,
+            "schedules": scheduling.show,
+        }
         if options["verb"] == "show":
             self._show(options)
         else:

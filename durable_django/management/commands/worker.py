@@ -16,7 +16,7 @@ from durable_django.engine import context
 from durable_django.exceptions import UnknownQueue
 from durable_django.management.arguments import number
 from durable_django.worker import boot
-from durable_django.worker.options import WorkerOptions
+from durable_django.worker.options import WorkerOptions, fits
 from durable_django.worker.supervisor import Supervisor
 
 
@@ -33,7 +33,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options; bad ones are refused at the prompt."""
         parser.add_argument(
-            "--queues", type=_queues, default=(), help="names to claim from, comma separated; default: all"
+            "--queues", type=_queues, default=(), help="names or patterns (mail-*) to claim from, comma separated"
+        )
+        parser.add_argument(
+            "--exclude-queues", type=_queues, default=(), help="names or patterns to leave to others, comma separated"
         )
         parser.add_argument("--threads", type=number, default=None, help="workflows at a time in each process (8)")
         parser.add_argument(
@@ -62,8 +65,8 @@ class Command(BaseCommand):
     def _require_start(self, options: dict[str, Any]) -> None:
         alias = context.alias_of_workflows()
         try:
-            for queue in options["queues"]:
-                registry.queues.require(queue)
+            for pattern in (*options["queues"], *options["exclude_queues"]):
+                _require_queue(pattern)
             refusals = boot.refusals(alias)
             warnings = [] if refusals else checks.judge_connections(alias, _chosen(options))
         except DatabaseError as error:
@@ -82,6 +85,7 @@ class Command(BaseCommand):
 def _chosen(options: dict[str, Any]) -> WorkerOptions:
     return WorkerOptions(
         queues=options["queues"],
+        exclude_queues=options["exclude_queues"],
         threads=options["threads"] or int(durable_settings.THREADS),
         async_concurrency=options["async_concurrency"] or int(durable_settings.ASYNC_CONCURRENCY),
         processes=options["processes"],
@@ -92,6 +96,12 @@ def _chosen(options: dict[str, Any]) -> WorkerOptions:
         name=options["name"],
         is_quiet=options["verbosity"] == 0,
     )
+
+
+def _require_queue(pattern: str) -> None:
+    """Raise UnknownQueue, with the nearest name, if no declared queue is meant: its work would wait for ever."""
+    if not any(fits(name, [pattern]) for name in registry.queues.names()):
+        registry.queues.require(pattern)
 
 
 def _queues(text: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from durable_django.models import Worker
 from example_project.demo.failures import DemoFailed
 from example_project.demo.processes import HOST, Processes, free_port, webhook_url_at
 from example_project.inbox.mailbox import fetch_letters
+from example_project.mailing.sample import make_clubs
 from example_project.shop.models import Order
 
 LOOK_SECONDS = 0.5
@@ -24,6 +25,8 @@ BANNER = """
   Shop       http://{host}:{port}/
   Inbox      http://{host}:{port}/inbox/   user demo, password demo, here and in the admin
   Documents  http://{host}:{port}/documents/
+  Newsletter http://{host}:{port}/newsletter/
+  Mailing    http://{host}:{port}/mailing/
   Admin      http://{host}:{port}/admin/
   E-mails    {mails}
 
@@ -34,7 +37,7 @@ BANNER = """
 
 class Command(BaseCommand):
     help = (
-        "Migrate, create the user demo (password demo), import the orders, fetch the letters, "
+        "Migrate, create the user demo (password demo), import the orders, fetch the letters, make the clubs, "
         "then run provider, worker and web server."
     )
 
@@ -47,6 +50,7 @@ class Command(BaseCommand):
         if not Order.objects.exists():
             call_command("import_orders", stdout=self.stdout)
         fetch_letters()
+        make_clubs()
         try:
             with Processes() as processes:
                 self._run(processes, free_port(port))

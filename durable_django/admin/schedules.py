@@ -1,0 +1,81 @@
+"""Schedules in the admin."""
+
+from __future__ import annotations
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from durable_django.admin.badges import badge
+from durable_django.admin.moments import moment
+from durable_django.admin.readonly import ReadOnlyAdmin
+from durable_django.base import payloads
+from durable_django.base.texts import plain_lines
+from durable_django.models.schedule import Schedule
+from durable_django.models.schedule_queryset import ScheduleQuerySet
+
+
+@admin.register(Schedule)
+class ScheduleAdmin(ReadOnlyAdmin):
+    """When each schedule fires next, which do not fire; two actions, for those who may change them."""
+
+    actions = ("pause", "resume")
+    list_display = ("name", "state", "cron", "timezone", "workflow", "next_at", "fired_until", "error")
+    list_filter = ("is_paused", "is_retired")
+    allowed_lookups = frozenset({"is_paused__exact", "is_retired__exact"})
+    ordering = ("name",)
+    fields = (
+        "name", "state", "workflow", "cron", "timezone", "upcoming", "queue", "shown_context", "catch_up", "overlap",
+        "jitter_seconds", "next_at", "fired_until", "resumed_at", "error", "application", "created_at",
+    )  # fmt: skip
+    readonly_fields = ("state", "upcoming", "shown_context")
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Whether the actions are there: for users who may change schedules."""
+        return bool(request.user.has_perm("durable_django.change_schedule"))
+
+    @admin.action(description=_("Pause: let them fire no more"), permissions=["operate"])
+    def pause(self, request: HttpRequest, rows: QuerySet[Schedule]) -> None:
+        """Pause what was chosen."""
+        count = _verbs(rows).pause()
+        text = ngettext("%d schedule was paused.", "%d schedules were paused.", count) % count
+        self.message_user(request, text, messages.SUCCESS)
+
+    @admin.action(description=_("Resume: let them fire again"), permissions=["operate"])
+    def resume(self, request: HttpRequest, rows: QuerySet[Schedule]) -> None:
+        """Resume what was chosen."""
+        count = _verbs(rows).resume()
+        text = ngettext("%d schedule was resumed.", "%d schedules were resumed.", count) % count
+        self.message_user(request, text, messages.SUCCESS)
+
+    @admin.display(description=_("state"))
+    def state(self, schedule: Schedule) -> SafeString:
+        """Show whether it fires, and whether as the code says."""
+        if schedule.is_retired:
+            return badge("cancelled", _("retired"))
+        if schedule.is_paused:
+            return badge("paused", _("paused"))
+        if schedule.error:
+            return badge("failed", _("broken"))
+        return badge("waiting", _("edited")) if schedule.is_edited else badge("succeeded", _("on"))
+
+    @admin.display(description=_("next ticks"))
+    def upcoming(self, schedule: Schedule) -> str:
+        """Show when it fires from now on."""
+        try:
+            return ", ".join(moment(tick) for tick in schedule.next_ticks(5))
+        except ValueError:
+            return "-"
+
+    @admin.display(description=_("context"))
+    def shown_context(self, schedule: Schedule) -> str:
+        """Show the value that the workflow is called with, without making it."""
+        return plain_lines(payloads.describe_value(schedule.encoded_context) or "-")
+
+
+def _verbs(rows: QuerySet[Schedule]) -> ScheduleQuerySet:
+    """Return what was chosen, on the database that workers write to."""
+    return Schedule.objects.using(rows.db).filter(pk__in=list(rows.values_list("pk", flat=True)))

@@ -1,0 +1,162 @@
+"""
+Fanning out and in: the children of a gather() are started together, and what they ended with is recorded together.
+
+What is written is what each branch would have written by itself: the child, the record of its start at the first
+position of the branch, and that of its end at the second. The branches then find it as they would at a replay. Whatever
+does not fit is left to them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from django.db import IntegrityError
+
+from durable_django.base import payloads
+from durable_django.base.registry import Registered
+from durable_django.engine import checkpoints, children, context, faults, starting
+from durable_django.engine.branches import Place
+from durable_django.engine.checkpoints import Entry
+from durable_django.engine.context import Run
+from durable_django.engine.starting import Parent, StartOptions
+from durable_django.engine.waits import Answer
+from durable_django.models.step import Step
+from durable_django.models.turns import short_transaction
+from durable_django.models.workflow import Workflow
+
+#: Fewer are left to their branches: a transaction for them all would save nothing.
+_FEWEST = 4
+#: So many in one transaction: none of its children is claimed before it is committed.
+_BATCH = 200
+
+
+class _Child(NamedTuple):
+    """A child that a branch is nothing but a call of, and the place of its start."""
+
+    registered: Registered
+    options: StartOptions
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    place: Place
+
+
+def start_ahead(run: Run, calls: Sequence[tuple[str, Callable[[], Any]]]) -> None:
+    """
+    Start the children that these branches begin with, if they have not begun.
+
+    calls  the key of each branch, and what it calls
+    """
+    found = [child for key, call in calls if Place(key, 1) not in run.history and (child := _child_of(key, call))]
+    chosen = [child for child in found if _can_start(child)]
+    for first in range(0, len(chosen), _BATCH) if len(chosen) >= _FEWEST else ():
+        _start_batch(run, chosen[first : first + _BATCH])
+
+
+def answer_ahead(run: Run, calls: Sequence[tuple[str, Callable[[], Any]]]) -> None:
+    """Record for these branches how their children have ended, those that have."""
+    waiting = {}
+    for key, call in calls:
+        started, place = run.history.get(Place(key, 1)), Place(key, 2)
+        if started is not None and started.kind == children.START and place not in run.history and _child_of(key, call):
+            waiting[str(payloads.decode(started.output or "null"))] = place
+    ended = [child_id for child_id in waiting if child_id not in run.live]
+    for first in range(0, len(ended), _BATCH) if len(ended) >= _FEWEST else ():
+        _answer_batch(run, {child_id: waiting[child_id] for child_id in ended[first : first + _BATCH]})
+
+
+def _answer_batch(run: Run, places: dict[str, Place]) -> None:
+    try:
+        entries = run.guard(
+            faults.until_answered, run.alias, run.owner, "look for results", lambda: _answer_together(run, places)
+        )
+    except IntegrityError:
+        # The fence does not hold, or a place is taken by a commit that nobody heard of: each branch looks.
+        return
+    for entry in entries:
+        checkpoints.send_recorded(entry)
+
+
+def _answer_together(run: Run, places: dict[str, Place]) -> list[Entry]:
+    rows = Workflow.objects.using(run.alias).filter(pk__in=places, finished_at__isnull=False)
+    entries = []
+    for child_id, status, output, error, reason in rows.values_list("pk", "status", "output", "error", "reason"):
+        if answer := children.outcome_of(child_id, status, output, error, reason):
+            entries.append(_entry(run, places[child_id], children.RESULT, children.RESULT, answer))
+    with short_transaction(run.alias):
+        Step.objects.using(run.alias).insert_many([entry.values() for entry in entries])
+    return entries
+
+
+def _child_of(key: str, call: Any) -> _Child | None:
+    """Return the child, if the branch is nothing but its call."""
+    args, kwargs = (call.args, call.keywords) if isinstance(call, partial) else ((), {})
+    definition: Any = call.func if isinstance(call, partial) else call
+    registered = getattr(definition, "registered", None)
+    return _Child(registered, definition.options, args, kwargs, Place(key, 1)) if registered is not None else None
+
+
+def _can_start(child: _Child) -> bool:
+    """Whether it is a new workflow for certain, with arguments that can be stored."""
+    if child.options.id is not None or child.options.deduplication_key is not None:
+        return False
+    try:
+        starting.encode(child.registered, child.args, child.kwargs)
+    except Exception:  # noqa: BLE001 - it is the branch that raises it
+        return False
+    return True
+
+
+def _start_batch(run: Run, batch: Sequence[_Child]) -> None:
+    try:
+        entries = run.guard(
+            faults.until_answered, run.alias, run.owner, "start children", lambda: _start_together(run, batch)
+        )
+    except (IntegrityError, ValueError):
+        # A place is taken, by a commit that nobody heard of, or a queue wants more than there is: each branch looks.
+        return
+    for entry in entries:
+        checkpoints.send_recorded(entry)
+
+
+def _start_together(run: Run, batch: Sequence[_Child]) -> list[Entry]:
+    with short_transaction(run.alias):
+        parent = children.lock_parent(run)
+        entries = [_start_of(run, child) for child in batch]
+        for alike in _alike(batch):
+            _insert(run, alike, parent)
+        Step.objects.using(run.alias).insert_many([entry.values() for entry in entries])
+    run.live.update(_id_of(run, child) for child in batch)
+    return entries
+
+
+def _alike(batch: Sequence[_Child]) -> list[list[_Child]]:
+    """Return together those of one workflow with the same options, which one statement inserts."""
+    groups: dict[tuple[int, int], list[_Child]] = defaultdict(list)
+    for child in batch:
+        groups[id(child.registered), id(child.options)].append(child)
+    return list(groups.values())
+
+
+def _insert(run: Run, alike: Sequence[_Child], parent: Parent) -> None:
+    starting.start_many(
+        alike[0].registered,
+        [(child.args, child.kwargs) for child in alike],
+        alike[0].options,
+        child_ids=[_id_of(run, child) for child in alike],
+        parent=parent,
+    )
+
+
+def _id_of(run: Run, child: _Child) -> str:
+    return context.key_of_place(run, child.place)
+
+
+def _start_of(run: Run, child: _Child) -> Entry:
+    return _entry(run, child.place, child.registered.name, children.START, Answer(payloads.encode(_id_of(run, child))))
+
+
+def _entry(run: Run, place: Place, name: str, kind: str, answer: Answer) -> Entry:
+    return Entry(run=run, place=place, name=name, kind=kind, output=answer.output, error=answer.error)

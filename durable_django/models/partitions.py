@@ -1,0 +1,137 @@
+"""
+Partitions of a queue are served in turn: the one with a hundred thousand workflows does not hold up one with a single.
+
+Their order is that of their keys. A claim goes on behind the partition that was served last, which the queue's row
+remembers, and finds the next one by one probe of the index, however many workflows stand in between.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+from django.db import models
+from django.db.models import F
+
+from durable_django.models import claims
+from durable_django.models.claims import Wanted
+from durable_django.models.compiled import Slot, Statement
+from durable_django.models.room import Room
+
+#: Partitions that one claim looks at. If the limits leave no place in any of them, the next claim goes on behind.
+_MOST_PROBES = 200
+#: How often it looks for workflows that go on, leaving out partitions that turned out to be at their limit.
+_MOST_LOOKS = 20
+
+
+class Chosen(NamedTuple):
+    """Whom to claim, in turn, and the key of the partition that was served last."""
+
+    ids: list[str]
+    served: str
+
+
+def choose(alias: str, wanted: Wanted, room: Room, served: str) -> Chosen:
+    """Choose as many as there is room for, from as many partitions as possible."""
+    ids = _begun(alias, wanted, room) if room.has_rates else []
+    if wanted.is_alone and room.has_rates:
+        return Chosen(ids, served)
+    fresh = wanted._replace(has_begun=False) if room.has_rates else wanted
+    turn = _Turn(alias, fresh, room, served)
+    firsts = turn.take_firsts()
+    return Chosen([*ids, *firsts.values(), *_more(alias, fresh, room, list(firsts))], turn.served)
+
+
+def _begun(alias: str, wanted: Wanted, room: Room) -> list[str]:
+    """Choose from those that go on, which are no starts and do not wait for a rate."""
+    ready = claims.ready(claims.workflows(alias), wanted._replace(has_begun=True))
+    chosen: list[str] = []
+    full: set[str] = set()
+    for _number in range(_MOST_LOOKS):
+        waiting = ready.exclude(pk__in=chosen).exclude(partition_key__in=full)
+        found = list(waiting.values_list("pk", "partition_key")[:_MOST_PROBES])
+        for workflow_id, key in found:
+            if room.take(key or "", is_start=False):
+                chosen.append(workflow_id)
+            else:
+                full.add(key or "")
+        # A partition at its limit may have more of them than one look sees.
+        if len(found) < _MOST_PROBES or room.slots <= 0:
+            break
+    return chosen
+
+
+class _Turn:
+    """
+    One walk through the partitions: from the one that was served last round to it again.
+
+    served  key of the partition at which it has come to an end
+    """
+
+    def __init__(self, alias: str, wanted: Wanted, room: Room, served: str) -> None:
+        self.served = served
+        self._alias = alias
+        self._wanted = wanted
+        self._room = room
+
+    def take_firsts(self) -> dict[str, str]:
+        """Take the first workflow of each partition that has a place. Return them by key."""
+        chosen: dict[str, str] = {}
+        for key, workflow_id in self._walk():
+            self.served = key
+            if self._room.take(key, is_start=self._room.has_rates):
+                chosen[key] = workflow_id
+        return chosen
+
+    def _walk(self) -> Iterator[tuple[str, str]]:
+        start, until, found = self.served, None, self._next(self.served)
+        for _number in range(_MOST_PROBES):
+            if found is None and until is None:
+                until, found = start, self._next("", is_included=True, until=start)
+            if found is None or self._room.slots <= 0:
+                return
+            yield found
+            found = self._next(found[0], until=until)
+
+    def _next(self, behind: str, *, is_included: bool = False, until: str | None = None) -> tuple[str, str] | None:
+        """
+        Return key and first workflow of the next partition, by one probe (index durable_workflow_partition).
+
+        until  the last key that it may have, as the database orders them: not every collation is that of Python
+        """
+        wanted = self._wanted._replace(queue="", limit=1)
+        statement = _next_partition(wanted, is_included=is_included, is_bounded=until is not None)
+        found = statement.fetch(self._alias, {"queue": self._wanted.queue, "behind": behind, "until": until})
+        return found[0] if found else None
+
+
+def _more(alias: str, wanted: Wanted, room: Room, keys: list[str]) -> list[str]:
+    """Take further workflows of partitions whose first one was taken, in turn, until there is no room."""
+    waiting = {}
+    for key in keys:
+        if most := room.in_partition(key, is_start=room.has_rates):
+            rows = claims.ready(claims.workflows(alias), wanted).filter(partition_key=key)
+            waiting[key] = deque(rows.values_list("pk", flat=True)[1 : most + 1])
+    chosen = []
+    while waiting and room.slots > 0:
+        for key in list(waiting):
+            if waiting[key] and room.take(key, is_start=room.has_rates):
+                chosen.append(waiting[key].popleft())
+            else:
+                del waiting[key]
+    return chosen
+
+
+@cache
+def _next_partition(wanted: Wanted, *, is_included: bool, is_bounded: bool) -> Statement:
+    def build(alias: str) -> Any:
+        bounds = {f"partition_key__{'gte' if is_included else 'gt'}": Slot("behind", models.CharField())}
+        if is_bounded:
+            bounds["partition_key__lte"] = Slot("until", models.CharField())
+        rows = claims.ready(claims.workflows(alias), wanted, Slot("queue", models.CharField())).filter(**bounds)
+        ordered = rows.order_by("partition_key", F("priority").desc(), "line")
+        return ordered.values_list("partition_key", "pk")[:1].query
+
+    return Statement(build)

@@ -1,0 +1,57 @@
+"""Partitions: the walk from the one that was served last round to it again, in the order of the database."""
+
+from unittest import mock
+
+from django.test import SimpleTestCase
+
+from durable_django.base.limits import Limits
+from durable_django.models.claims import Wanted
+from durable_django.models.partitions import _Turn
+from durable_django.models.room import Room
+
+
+def of_a_language(keys):
+    """Return a probe of an index whose collation takes "a" to stand before "B", as most do but Python does not."""
+
+    def probe(_turn, behind, *, is_included=False, until=None):
+        for key in sorted(keys, key=str.lower):
+            place = key.lower()
+            is_behind = place >= behind.lower() if is_included else place > behind.lower()
+            if is_behind and (until is None or place <= until.lower()):
+                return key, f"first of {key}"
+        return None
+
+    return mock.patch.object(_Turn, "_next", probe)
+
+
+class AWalk(SimpleTestCase):
+    def walk(self, served, *keys, wanted=10):
+        room = Room(Limits(is_partitioned=True), wanted)
+        with of_a_language(keys):
+            turn = _Turn("default", Wanted("q", wanted, ()), room, served)
+            return list(turn.take_firsts()), room.taken, turn.served
+
+    def test_comes_by_each_partition_once(self):
+        """Whichever was served last, also if it has gone, and whatever order the keys have."""
+        for served, order in (
+            ("", ["a", "B", "c"]),
+            ("a", ["B", "c", "a"]),
+            ("B", ["c", "a", "B"]),
+            ("c", ["a", "B", "c"]),
+            ("b2", ["c", "a", "B"]),
+        ):
+            self.assertEqual((order, 3, order[-1]), self.walk(served, "a", "B", "c"), served)
+        self.assertEqual((["a", "B"], 2, "B"), self.walk("B", "a", "B"))
+
+    def test_ends_where_the_room_ends(self):
+        """The next one goes on there."""
+        self.assertEqual((["B", "c"], 2, "c"), self.walk("a", "a", "B", "c", wanted=2))
+
+    def test_comes_by_the_empty_key(self):
+        """That of workflows without one."""
+        self.assertEqual((["a", ""], 2, ""), self.walk("", "", "a"))
+        self.assertEqual((["", "a"], 2, "a"), self.walk("a", "", "a"))
+
+    def test_of_nothing_takes_nothing(self):
+        """And leaves the turn where it was."""
+        self.assertEqual(([], 0, "a"), self.walk("a"))
