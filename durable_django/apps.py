@@ -23,12 +23,13 @@ class DurableDjangoConfig(AppConfig):
         """Import every installed app's workflows.py; connect logs, checks and the sync of what is declared."""
         from durable_django import checks  # noqa: F401 - registers itself
         from durable_django.base import logs
-        from durable_django.engine import firing, wakeups
+        from durable_django.engine import firing, verbs, wakeups
         from durable_django.tasks import is_available
 
         logs.connect()
         wakeups.connect()
         firing.connect()
+        verbs.connect()
         autodiscover_modules("workflows")
         if is_available():
             from durable_django.tasks import serving

@@ -24,7 +24,7 @@ from durable_django.base.cron import Cron
 from durable_django.base.ticks import Due
 from durable_django.engine import context, faults, starting
 from durable_django.engine.starting import StartOptions
-from durable_django.exceptions import OutsideWorkflow, WorkflowConflict
+from durable_django.exceptions import WorkflowConflict
 from durable_django.models import schedule_queryset
 from durable_django.models.schedule import Overlap, Schedule
 from durable_django.models.schedule_queryset import RETRY_SECONDS
@@ -192,7 +192,6 @@ class RowVerbs:
 
     def backfill(self, schedule: Schedule, start: datetime, end: datetime, *, dry_run: bool) -> list[str]:
         """Start what is missing of the ticks in [start, end). Return the ids."""
-        _refuse_in_workflow("backfill()")
         alias = schedule._state.db or context.alias_of_workflows()
         timing = cron.read(schedule.cron, schedule.timezone)
         now = Schedule.objects.using(alias).filter(pk=schedule.pk).now()
@@ -219,17 +218,10 @@ def _missing(schedule: Schedule, alias: str, found: list[datetime]) -> dict[str,
 
 def _key_of_trigger(schedule: Schedule) -> str:
     """Return what makes a trigger one of its kind: in a step, its place, so that a repeated step triggers once."""
-    _refuse_in_workflow("trigger()")
     step = context.current_step()
     if step is None:
         return ids.new_id()
     return hashlib.blake2b(step.key_of("trigger", schedule.name).encode(), digest_size=16).hexdigest()
-
-
-def _refuse_in_workflow(operation: str) -> None:
-    if context.current_run() is not None and context.current_step() is None:
-        advice = "A replay would do it again: put it into a step."
-        raise OutsideWorkflow(operation=operation, where="in a step, or outside of workflows", advice=advice)
 
 
 def _aware(moment: Any, argument: str) -> datetime:

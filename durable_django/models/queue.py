@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from durable_django.base import limits
 from durable_django.base.clock import Later, MomentField, Now
 from durable_django.base.limits import Limits
+from durable_django.models.verbs import recorded
 
 
 class QueueQuerySet(models.QuerySet["Queue"]):
@@ -45,14 +46,17 @@ class QueueQuerySet(models.QuerySet["Queue"]):
         """Queues from which workers claim nothing, or only as their limits allow."""
         return self.exclude(unlimited(), is_paused=False)
 
+    @recorded("pause")
     def pause(self) -> int:
         """Stop claims from these queues; what runs goes on. Return how many were open."""
         return self.filter(is_paused=False).update(is_paused=True)
 
+    @recorded("resume")
     def resume(self) -> int:
         """Let workers claim from these queues again. Return how many were paused."""
         return self.filter(is_paused=True).update(is_paused=False)
 
+    @recorded("edit")
     def edit(self, **given: Any) -> int:
         """
         Change limits of these queues, which then win over those of the code until revert(). Return how many there were.
@@ -64,6 +68,7 @@ class QueueQuerySet(models.QuerySet["Queue"]):
         """
         return self.change_limits(limits.changes_of(**given), is_edited=True)
 
+    @recorded("revert")
     def revert(self) -> int:
         """Give edited queues the limits back that the code declared last. Return how many were edited."""
         edited = list(self.filter(is_edited=True))

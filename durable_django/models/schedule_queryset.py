@@ -15,6 +15,7 @@ from durable_django.base.clock import Epoch, Later, Now, SecondsUntil, instant
 from durable_django.base.ticks import MISSED_SECONDS
 from durable_django.base.timetable import Declared
 from durable_django.models.turns import short_transaction
+from durable_django.models.verbs import recorded
 
 if TYPE_CHECKING:
     from durable_django.models.schedule import Schedule
@@ -97,10 +98,12 @@ class ScheduleQuerySet(models.QuerySet["Schedule"]):
 
     # -- verbs of operators -----------------------------------------------------------------------------------------
 
+    @recorded("pause")
     def pause(self) -> int:
         """Let these fire no more; what runs goes on. Return how many were not paused yet."""
         return self.filter(is_paused=False).write(is_paused=True, next_at=None)
 
+    @recorded("resume")
     def resume(self) -> int:
         """
         Let these fire again. Return how many were paused.
@@ -111,6 +114,7 @@ class ScheduleQuerySet(models.QuerySet["Schedule"]):
         count = self.filter(is_paused=True).write(is_paused=False, resumed_at=Now(), next_at=Now(), error="")
         return self._tell(count)
 
+    @recorded("revert")
     def revert(self) -> int:
         """Make those that were edited what the code declares again. Return how many were edited."""
         edited = [row for row in self.filter(declared__isnull=False) if row.is_edited]
@@ -123,10 +127,11 @@ class ScheduleQuerySet(models.QuerySet["Schedule"]):
         Start the workflow of each once, now, whatever its state, the clock and its runs are. Return how many.
 
         In the caller's transaction, all or none. Raises UnknownWorkflow if their code is not loaded here, and what
-        starting raises. In a step it starts each once, however often the step runs.
+        starting raises. In a workflow or a step it starts each once, however often that code runs.
         """
         return len(self.triggered())
 
+    @recorded("trigger")
     def triggered(self) -> list[str]:
         """See trigger(). Return the ids of the workflows."""
         with short_transaction(self.db):
@@ -145,6 +150,7 @@ class ScheduleQuerySet(models.QuerySet["Schedule"]):
         """
         return len(self.backfilled(start, end, dry_run=dry_run))
 
+    @recorded("backfill", is_atomic=False)
     def backfilled(self, start: datetime, end: datetime, *, dry_run: bool = False) -> list[str]:
         """See backfill(). Return the ids of the workflows."""
         rows = list(self.order_by("pk"))

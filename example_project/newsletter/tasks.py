@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.core.mail import send_mail
 from django.utils import timezone
 
@@ -38,13 +39,12 @@ def send_issue(context: Any, subject: str, text: str) -> int:
 @task
 async def deliver(subscriber_id: int, subject: str, text: str) -> bool:
     """Send an issue to one subscriber, unless it was sent. Return whether it was sent now."""
-    delivery, _is_new = await Delivery.objects.select_related("subscriber").aget_or_create(
-        subscriber_id=subscriber_id, subject=subject
-    )
+    delivery, _is_new = await Delivery.objects.aget_or_create(subscriber_id=subscriber_id, subject=subject)
     if delivery.sent_at is not None:
         return False
     subscriber = await Subscriber.objects.aget(pk=subscriber_id)
-    send_mail(subject, text, _SENDER, [subscriber.email])
+    # It blocks, as every call of a mail server: in a thread it holds up no other delivery.
+    await sync_to_async(send_mail)(subject, text, _SENDER, [subscriber.email])
     delivery.sent_at = timezone.now()
     await delivery.asave(update_fields=["sent_at"])
     return True

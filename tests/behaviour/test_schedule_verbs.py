@@ -6,12 +6,22 @@ from zoneinfo import ZoneInfo
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from durable_django import OutsideWorkflow, UnknownWorkflow, get_handle
+from durable_django import OutsideWorkflow, UnknownWorkflow, get_handle, send
 from durable_django.exceptions import NotSerializable
+from durable_django.models import Queue as QueueRow
 from durable_django.models import Schedule, Workflow
 from durable_django.testing import crash_after, fire_schedules, run_until_idle, travel
 from tests.behaviour.scheduling import NOON, ScheduleTestCase, at, hours, make, started
-from tests.sample.scheduled import needs_an_order, takes_both, trigger, triggers
+from tests.sample.scheduled import (
+    needs_an_order,
+    note,
+    operates,
+    operates_in_a_loop,
+    scheduled_queue,
+    takes_both,
+    trigger,
+    triggers,
+)
 
 HOUR = timedelta(hours=1)
 
@@ -193,13 +203,48 @@ class ATrigger(ScheduleTestCase):
 
         self.assertEqual(handle.result(), Workflow.objects.of_schedule("s").get().pk)
 
-    def test_in_the_workflow_itself_is_refused(self):
-        """A replay would do it again."""
+
+class AWorkflowThatOperates(ScheduleTestCase):
+    def test_does_each_verb_once(self):
+        """A replay answers them from their rows: what an operator has done meanwhile stays."""
+        schedule = make(fired_until=NOON - 5 * HOUR, next_at=NOON)
+        handle = operates.start("s", NOON - 3 * HOUR, NOON - HOUR)
+        with at(minutes=1):
+            run_until_idle()
+            runs = list(Workflow.objects.of_schedule("s").values_list("pk", flat=True))
+            schedule.resume()
+            scheduled_queue.resume()
+            send(handle.id, None, topic="go on")
+            with crash_after(note):
+                run_until_idle()
+            run_until_idle()
+
+        trigger_id, *others = handle.result()
+        expected = [f"schedule:s:2031-05-01T{hour:02}:00:00Z" for hour in (9, 10)]
+        self.assertEqual([expected, True, True, True], others)
+        self.assertEqual(sorted([trigger_id, *expected]), sorted(runs))
+        self.assertEqual(3, Workflow.objects.of_schedule("s").count())
+        self.assertEqual(
+            (False, False), (Schedule.objects.get().is_paused, QueueRow.objects.get(pk="scheduled").is_paused)
+        )
+
+    def test_shows_them_as_steps(self):
+        """By their names, in its history."""
         make()
-        handle = triggers.start("s", in_step=False)
+        handle = operates.start("s", NOON, NOON)
         run_until_idle()
-        with self.assertRaisesMessage(OutsideWorkflow, "A replay would do it again: put it into a step."):
+
+        names = handle.workflow.steps.order_by("position").values_list("name", flat=True)
+        self.assertEqual(["trigger", "backfill", "pause", "resume", "pause", "pause", "receive go on"], list(names))
+
+    def test_is_told_to_use_a_step_in_an_event_loop(self):
+        """Where a direct call would hold up all others."""
+        make()
+        handle = operates_in_a_loop.start()
+        run_until_idle()
+        with self.assertRaisesMessage(OutsideWorkflow, "put it into a step"):
             handle.result()
+        self.assertFalse(Schedule.objects.get().is_paused)
 
 
 class ABackfill(ScheduleTestCase):

@@ -18,6 +18,7 @@ from durable_django.base import registry, timetable
 from durable_django.base.registry import Registered, WorkflowRegistry
 from durable_django.base.timetable import Timetable
 from durable_django.conf import defaults
+from tests.sample.promises import second_queue
 from tests.sample.scheduled import takes_both, takes_nothing
 
 
@@ -161,7 +162,9 @@ class TheDeclarations(CheckTestCase):
         with declared(Registered(func=checkout, given_name="shop.checkout", queue="secnd")):
             messages = ours.check_declarations()
 
-        self.assert_message(messages, "E005", "Workflow shop.checkout", "'secnd'", "Did you mean 'second'?")
+        self.assert_message(
+            messages, "E005", "Workflow shop.checkout", "'secnd'", f"Did you mean {second_queue.name!r}?"
+        )
 
 
 class Schedules(CheckTestCase):

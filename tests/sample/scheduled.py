@@ -54,9 +54,26 @@ def trigger(name: str) -> str:
 
 
 @workflow
-def triggers(name: str, *, in_step: bool = True) -> str:
-    """A workflow that triggers a schedule."""
-    return trigger(name) if in_step else Schedule.objects.get(name=name).trigger()
+def triggers(name: str) -> str:
+    """A workflow that triggers a schedule, in a step."""
+    return trigger(name)
+
+
+@workflow
+def operates(name: str, start: datetime, end: datetime) -> tuple[Any, ...]:
+    """A workflow that does what operators do, and then waits to be called again from the top."""
+    schedule = Schedule.objects.get(name=name)
+    done = (schedule.trigger(), schedule.backfill(start, end), schedule.pause(), schedule.resume(), schedule.pause())
+    scheduled_queue.pause()
+    receive("go on", timeout=24 * 3600)
+    note("goes on")
+    return done
+
+
+@workflow
+async def operates_in_a_loop() -> int:
+    """An async workflow that blocks its event loop, if it may."""
+    return Schedule.objects.pause()
 
 
 @step
