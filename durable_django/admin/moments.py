@@ -1,12 +1,19 @@
-"""Moments as the pages show them: to the second, in the project's time zone."""
+"""Moments as the pages show them: to the second, in the project's time zone unless another one is meant."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from django.utils import dateformat, timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 
-def moment(value: datetime) -> str:
-    """Return the local date and time."""
-    return dateformat.format(timezone.localtime(value) if timezone.is_aware(value) else value, "Y-m-d H:i:s")
+def moment(value: datetime, zone: tzinfo | None = None) -> str:
+    """Return the date and time in a zone, in the project's by default; a naive one as it is."""
+    return dateformat.format(timezone.localtime(value, zone) if timezone.is_aware(value) else value, "Y-m-d H:i:s")
+
+
+def one_line(text: str) -> SafeString:
+    """Return a text that no column breaks, however narrow it is."""
+    return format_html('<span class="durable-line">{}</span>', text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -10,9 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from durable_django.admin.badges import badge
-from durable_django.admin.moments import moment
+from durable_django.admin.moments import moment, one_line
 from durable_django.admin.readonly import ReadOnlyAdmin
-from durable_django.base import payloads
+from durable_django.base import cron, payloads
 from durable_django.base.texts import plain_lines
 from durable_django.models.schedule import Schedule
 from durable_django.models.schedule_queryset import ScheduleQuerySet
@@ -23,7 +25,7 @@ class ScheduleAdmin(ReadOnlyAdmin):
     """When each schedule fires next, which do not fire; two actions, for those who may change them."""
 
     actions = ("pause", "resume")
-    list_display = ("name", "state", "cron", "timezone", "workflow", "next_at", "fired_until", "error")
+    list_display = ("name", "state", "text", "upcoming_one", "timezone", "workflow", "error")
     list_filter = ("is_paused", "is_retired")
     allowed_lookups = frozenset({"is_paused__exact", "is_retired__exact"})
     ordering = ("name",)
@@ -62,11 +64,21 @@ class ScheduleAdmin(ReadOnlyAdmin):
             return badge("failed", _("broken"))
         return badge("waiting", _("edited")) if schedule.is_edited else badge("succeeded", _("on"))
 
+    @admin.display(description=_("cron"), ordering="cron")
+    def text(self, schedule: Schedule) -> SafeString:
+        """Show the text, in one line however narrow the column is."""
+        return one_line(schedule.cron)
+
+    @admin.display(description=_("next"), ordering="next_at")
+    def upcoming_one(self, schedule: Schedule) -> SafeString:
+        """Show when a worker looks at it next, on the clock that the schedule goes by."""
+        return one_line(_on_its_clock(schedule, schedule.next_at) if schedule.next_at else "-")
+
     @admin.display(description=_("next ticks"))
     def upcoming(self, schedule: Schedule) -> str:
-        """Show when it fires from now on."""
+        """Show when it fires from now on, on the clock that the schedule goes by."""
         try:
-            return ", ".join(moment(tick) for tick in schedule.next_ticks(5))
+            return ", ".join(_on_its_clock(schedule, tick) for tick in schedule.next_ticks(5))
         except ValueError:
             return "-"
 
@@ -74,6 +86,14 @@ class ScheduleAdmin(ReadOnlyAdmin):
     def shown_context(self, schedule: Schedule) -> str:
         """Show the value that the workflow is called with, without making it."""
         return plain_lines(payloads.describe_value(schedule.encoded_context) or "-")
+
+
+def _on_its_clock(schedule: Schedule, tick: datetime) -> str:
+    """Return a moment in the zone that the text means; in the project's if that cannot be read."""
+    try:
+        return moment(tick, cron.read_zone(schedule.timezone))
+    except ValueError:
+        return moment(tick)
 
 
 def _verbs(rows: QuerySet[Schedule]) -> ScheduleQuerySet:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from durable_django.admin.badges import badge
 from durable_django.admin.filters import LeaseFilter
+from durable_django.admin.moments import moment
 from durable_django.admin.readonly import ReadOnlyAdmin
 from durable_django.base.clock import Now
 from durable_django.models.worker import Worker
@@ -23,7 +24,7 @@ from durable_django.models.workflow import Workflow
 class WorkerAdmin(ReadOnlyAdmin):
     """Which worker processes live, by the database's clock, and how much they hold."""
 
-    list_display = ("__str__", "state", "holds", "threads", "heartbeat_at", "started_at", "hostname", "pid")
+    list_display = ("__str__", "state", "holds", "threads", "heartbeat", "started")
     list_filter = (LeaseFilter,)
     allowed_lookups = frozenset({LeaseFilter.parameter_name})
     ordering = ("-lease_expires_at", "-pk")
@@ -52,6 +53,16 @@ class WorkerAdmin(ReadOnlyAdmin):
     def holds(self, worker: Any) -> int:
         """Show how many workflows it holds."""
         return int(worker.held)
+
+    @admin.display(description=_("heartbeat"), ordering="heartbeat_at")
+    def heartbeat(self, worker: Worker) -> str:
+        """Show its last sign of life."""
+        return moment(worker.heartbeat_at)
+
+    @admin.display(description=_("started"), ordering="started_at")
+    def started(self, worker: Worker) -> str:
+        """Show when it booted."""
+        return moment(worker.started_at)
 
     @admin.display(description=_("queues"))
     def served(self, worker: Worker) -> str:

@@ -41,7 +41,7 @@ def newsletter(request: HttpRequest) -> HttpResponse:
 @require_POST
 def subscribe(request: HttpRequest) -> HttpResponse:
     """Add a subscriber and enqueue the greeting, both or neither."""
-    form = SubscriptionForm(request.POST)
+    form = SubscriptionForm(request.POST, label_suffix="")
     if not form.is_valid():
         return _page(request, subscription=form, status=422)
     with transaction.atomic():
@@ -56,7 +56,7 @@ def subscribe(request: HttpRequest) -> HttpResponse:
 @require_POST
 def issue(request: HttpRequest) -> HttpResponse:
     """Enqueue an issue for everybody."""
-    form = IssueForm(request.POST)
+    form = IssueForm(request.POST, label_suffix="")
     if not form.is_valid():
         return _page(request, issue=form, status=422)
     send_issue.enqueue(form.cleaned_data["subject"], form.cleaned_data["text"])
@@ -67,8 +67,8 @@ def issue(request: HttpRequest) -> HttpResponse:
 def _page(request: HttpRequest, *, status: int = 200, **forms_with_errors: Any) -> HttpResponse:
     subscribers = list(Subscriber.objects.order_by("-pk")[:LATEST])
     context = {
-        "subscription": SubscriptionForm(),
-        "issue": IssueForm(),
+        "subscription": SubscriptionForm(label_suffix=""),
+        "issue": IssueForm(label_suffix=""),
         "subscribers": [(each, greet.get_result(each.greeting)) for each in subscribers if each.greeting],
         "deliveries": Delivery.objects.select_related("subscriber").order_by("-pk")[:LATEST],
         **forms_with_errors,

@@ -1,8 +1,9 @@
 """The pages of the schedules, and their two actions."""
 
 from durable_django.models import Schedule
+from durable_django.testing import fire_schedules
 from tests.admin.support import HOSTILE, AdminTestCase, url
-from tests.behaviour.scheduling import make
+from tests.behaviour.scheduling import at, make
 from tests.sample.scheduled import takes_both
 
 
@@ -25,6 +26,15 @@ class Schedules(AdminTestCase):
         for text in ("s", ">on</span>", "30 9 * * *", "UTC", "sample.takes_both"):
             self.assertContains(page, text)
         self.assert_safe(page)
+
+    def test_are_shown_on_their_own_clock(self):
+        """Half past nine in Tokyo, in the list and on the page, wherever the server is."""
+        Schedule.objects.update(timezone="Asia/Tokyo")
+        with at():
+            fire_schedules("s")
+
+        self.assertContains(self.list_page("schedule"), ">2031-05-02 09:30:00</span>")
+        self.assertContains(self.page(self.schedule.pk, "schedule"), " 09:30:00", 5)
 
     def test_have_a_page_with_their_next_ticks_and_context(self):
         """Five ticks; the value as Python writes it, whatever it is."""

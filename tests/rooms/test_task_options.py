@@ -28,6 +28,11 @@ def function():
     """Do nothing."""
 
 
+def made(task_class=DurableTask, **options):
+    """Return a task; in Django 6.0 a task has no defaults."""
+    return task_class(priority=0, backend="default", queue_name="default", run_after=None, **options)
+
+
 def messages(**params):
     """Return what the check says of a backend."""
     return list(checking.messages("default", {"BACKEND": BACKEND, **params}, is_installed=True))
@@ -42,7 +47,7 @@ class TheOptions(SimpleTestCase):
 
     def test_of_the_task_win_over_those_of_the_backend(self):
         """First @task, then task_options(), then OPTIONS, then the default."""
-        task = DurableTask(func=task_options(max_attempts=2, timeout=5)(lambda_like()), max_attempts=4)
+        task = made(func=task_options(max_attempts=2, timeout=5)(lambda_like()), max_attempts=4)
         policy = policy_of(task, {"max_attempts": 9, "timeout": 9, "atomic": True})
 
         self.assertEqual((4, 5, True), (policy.retry.max_attempts, policy.timeout_seconds, policy.is_atomic))
@@ -71,11 +76,11 @@ class TheOptions(SimpleTestCase):
                     with self.assertRaisesMessage(RegistrationError, name):
                         task_options(**{name: value})
                     with self.assertRaisesMessage(InvalidTask, name):
-                        DurableTask(func=function, **{name: value})
+                        made(func=function, **{name: value})
 
     def test_stay_with_a_copy(self):
         """using() keeps them."""
-        task = DurableTask(func=function, max_attempts=4, timeout=9).using(priority=5)
+        task = made(func=function, max_attempts=4, timeout=9).using(priority=5)
 
         self.assertEqual((4, 9, 5), (task.max_attempts, task.timeout, task.priority))
 
@@ -164,7 +169,7 @@ class TheDoubles(SimpleTestCase):
         for kind in (DummyBackend, ImmediateBackend):
             path = f"{kind.__module__}.{kind.__qualname__}"
             with self.subTest(kind=kind), override_settings(TASKS={"default": {"BACKEND": path}}):
-                task = task_backends["default"].task_class(func=tasks.add.func, max_attempts=5)
+                task = made(task_backends["default"].task_class, func=tasks.add.func, max_attempts=5)
                 self.assertEqual([1], task.enqueue(1).args)
 
 
