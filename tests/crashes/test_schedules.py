@@ -11,9 +11,17 @@ from unittest import skipUnless
 
 from django.db import connections
 
+from durable_django.base import hosts
 from durable_django.base.clock import Now
 from durable_django.models import Schedule, Workflow
-from tests.crashes.harness import LONG_LEASE, CrashTestCase, is_postgresql, wait_until
+from tests.crashes.harness import (
+    LONG_LEASE,
+    SHORT_LEASE,
+    CrashTestCase,
+    WorkerUnderTest,
+    is_postgresql,
+    wait_until,
+)
 from tests.postgres import server_to_restart
 from tests.sample.scheduled import takes_nothing, ticks
 
@@ -107,6 +115,38 @@ class ATickEachSecond(ScheduleTestCase):
         schedule.pause()
 
         self.assert_every_tick_once(at_least=7)
+
+
+class AFrozenWorker(ScheduleTestCase):
+    def freezes(self, at: str, when: str) -> WorkerUnderTest:
+        """Start a worker that freezes at a statement of its scheduler, and nobody minds."""
+        victim = self.start_worker(settings=SHORT_LEASE, fault={"at": at, "when": when, "action": "stop"})
+        victim.freeze_supervisor()
+        return victim
+
+    def assert_others_fire(self, victim: WorkerUnderTest) -> None:
+        """Another worker fires every tick, also those that the frozen one had in its hands, and it adds nothing."""
+        frozen = victim.child
+        schedule = self.make()
+        wait_until(lambda: hosts.is_stopped(frozen), "the process is frozen")
+        self.start_worker()
+        self.wait_for_ticks(4)
+        victim.thaw()
+        self.wait_for_ticks(2)
+        self.assertEqual(0, victim.stop())
+        schedule.pause()
+
+        self.assert_every_tick_once(at_least=6)
+
+    def test_that_knows_what_is_due_fires_nothing_twice(self):
+        """It has looked, and looks again under the lock when it is thawed."""
+        self.assert_others_fire(self.freezes('SELECT "durable_django_schedule"."id".*"workflow" IN', "after"))
+
+    @skipUnless(is_postgresql(), "on SQLite a frozen writer holds the lock of the whole file")
+    def test_in_the_transaction_holds_up_the_schedule_for_a_lease_at_most(self):
+        """The server ends its session, which holds the lock of the row: what it had begun is gone, and fired again."""
+        moving = 'UPDATE "durable_django_schedule" SET .*"fired_until".*"next_at"'
+        self.assert_others_fire(self.freezes(moving, "before"))
 
 
 class AWorkerWithAWrongClock(ScheduleTestCase):
