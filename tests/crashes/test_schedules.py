@@ -29,14 +29,16 @@ SECOND = timedelta(seconds=1)
 
 
 class ScheduleTestCase(CrashTestCase):
+    name = "s"
+
     def make(self, cron: str = "* * * * * *", **columns: object) -> Schedule:
-        given = {"name": "s", "timezone": "UTC", "cron": cron, "workflow": ticks, **columns}
+        given = {"name": self.name, "timezone": "UTC", "cron": cron, "workflow": ticks, **columns}
         return Schedule.objects.create(**given)
 
     def started(self) -> list[datetime]:
         """The ticks that have started a workflow, in order."""
-        ids = Workflow.objects.of_schedule("s").values_list("pk", flat=True)
-        return [datetime.fromisoformat(pk.removeprefix("schedule:s:")) for pk in ids]
+        ids = Workflow.objects.of_schedule(self.name).values_list("pk", flat=True)
+        return [datetime.fromisoformat(pk.removeprefix(f"schedule:{self.name}:")) for pk in ids]
 
     def wait_for_ticks(self, count: int) -> None:
         """Wait until so many more have come."""
@@ -147,6 +149,44 @@ class AFrozenWorker(ScheduleTestCase):
         """The server ends its session, which holds the lock of the row: what it had begun is gone, and fired again."""
         moving = 'UPDATE "durable_django_schedule" SET .*"fired_until".*"next_at"'
         self.assert_others_fire(self.freezes(moving, "before"))
+
+
+class TwoReleases(ScheduleTestCase):
+    name = "released"
+
+    def start_release(self, cron: str) -> WorkerUnderTest:
+        return self.start_worker(environment={"DURABLE_TEST_CRON": cron})
+
+    def row(self) -> Schedule:
+        return Schedule.objects.get(name=self.name)
+
+    def test_fire_one_text_at_a_time(self):
+        """That of the worker that booted last, whichever of them fires; each tick once, and none is owed twice."""
+        self.row().resume()
+        old = self.start_release("* * * * * *")
+        self.wait_for_ticks(2)
+        new = self.start_release("*/2 * * * * *")
+        begin = self.row().fired_until
+        self.wait_for_ticks(3)
+        new.kill_all()
+        self.wait_for_ticks(2)
+        self.row().pause()
+        self.wait_for_end()
+
+        found = [tick for tick in self.started() if tick > begin]
+        self.assertEqual(found, [found[0] + 2 * SECOND * number for number in range(len(found))])
+        self.assertEqual({0}, {tick.second % 2 for tick in found})
+        self.assertEqual(({1}, len(self.started())), (set(self.marks().values()), len(self.marks())))
+        self.assertEqual(0, old.stop())
+
+    def test_leave_an_operators_edit_alone(self):
+        """Neither the old worker nor the new one that boots changes what somebody has edited."""
+        self.start_release("0 0 1 1 *")
+        Schedule.objects.filter(name=self.name).update(cron="*/2 * * * * *")
+        self.start_release("0 0 2 1 *")
+        row = self.row()
+
+        self.assertEqual(("*/2 * * * * *", "0 0 2 1 *", True), (row.cron, row.declared["cron"], row.is_edited))
 
 
 class AWorkerWithAWrongClock(ScheduleTestCase):

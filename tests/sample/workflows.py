@@ -9,6 +9,7 @@ from tests.sample import (  # noqa: F401 - register more workflows
     crashing,
     looping,
     queued,
+    released,
     scheduled,
     stressed,
     talking,
