@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 
 from durable_django.base.clock import Now
+from durable_django.management.naming import spoken_names
 
 #: A list counts no further: counting millions of rows takes seconds and tells nobody anything.
 MOST_COUNTED = 10_000
@@ -50,7 +51,7 @@ class FixedOrderList(ChangeList):
 
 class WorkflowList(FixedOrderList):
     """
-    The newest workflows, without their payloads.
+    The newest workflows, without their payloads; only the paths of tasks are read.
 
     filtered_since  what was created earlier is not looked at by the filters; None while they look at everything
     """
@@ -66,6 +67,14 @@ class WorkflowList(FixedOrderList):
             rows = rows.filter(created_at__gte=self.filtered_since)
         listed: QuerySet[Any] = rows.only(*_LISTED).annotate(now=Now())
         return listed
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        found = list(self.result_list)
+        names = spoken_names(found)
+        for workflow in found:
+            workflow.spoken_name = names[workflow.pk]
+        self.result_list = found
 
     def _oldest_to_filter(self) -> datetime | None:
         """Return when the last of the newest MOST_FILTERED rows was created (index durable_workflow_created)."""

@@ -74,9 +74,9 @@ class WorkflowAdmin(ReadOnlyAdmin):
         return plain(workflow.pk)
 
     @admin.display(description=_("workflow"))
-    def definition(self, workflow: Workflow) -> str:
-        """Show the name of what was started."""
-        return plain(workflow.name)
+    def definition(self, workflow: Any) -> str:
+        """Show the name of what was started, of a task its path."""
+        return plain(workflow.spoken_name)
 
     @admin.display(description=_("status"))
     def state(self, workflow: Workflow) -> SafeString:

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand
 
 from durable_django.base.clock import Now
 from durable_django.management import arguments, rendering, selection
+from durable_django.management.naming import spoken_names
 
 _HEADER = ("id", "workflow", "status", "queue", "attempt", "created", "took", "reason")
 
@@ -20,14 +21,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def show(command: BaseCommand, options: dict[str, Any]) -> None:
-    """Print the list: no payload is read, and the index on created_at gives the order."""
+    """Print the list: payloads are read only to name tasks, and the index on created_at gives the order."""
     limit = options["limit"]
     rows = selection.select(options).order_by("-created_at", "-pk").only(*rendering.LISTED).annotate(now=Now())
     found = list(rows[: limit + 1])
     if options["json"]:
         command.stdout.write(rendering.dumps([rendering.listed(workflow) for workflow in found[:limit]]))
     elif found:
-        lines = [rendering.line(workflow) for workflow in found[:limit]]
+        names = spoken_names(found[:limit])
+        lines = [rendering.line(workflow, names[workflow.pk]) for workflow in found[:limit]]
         command.stdout.write(rendering.table(_HEADER, lines, command.style, status=2))
     else:
         command.stdout.write(" ".join(["No workflow fits.", selection.hints(options)]).rstrip())

@@ -70,10 +70,10 @@ def cell(value: Any, longest: int = _LONGEST_CELL) -> str:
     return shortened(plain(value), longest)
 
 
-def line(workflow: Workflow) -> list[str]:
-    """Return one row of the list for people: ids in full, to be copied."""
+def line(workflow: Workflow, name: str) -> list[str]:
+    """Return one row of the list for people, with what to call it: ids in full, to be copied."""
     took = spoken_seconds(seconds_between(workflow.started_at, workflow.finished_at or vars(workflow)["now"]))
-    facts = (workflow.name, workflow.status, workflow.queue, workflow.attempt, workflow.created_at)
+    facts = (name, workflow.status, workflow.queue, workflow.attempt, workflow.created_at)
     return [cell(workflow.pk, 10**6), *(cell(fact) for fact in facts), took, cell(workflow.reason)]
 
 

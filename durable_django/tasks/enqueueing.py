@@ -16,7 +16,7 @@ from durable_django.engine import children, context, starting
 from durable_django.engine.starting import StartOptions
 from durable_django.models.queue import Queue
 from durable_django.tasks import results
-from durable_django.tasks.results import IN_LOOP, IN_THREAD
+from durable_django.tasks.names import IN_LOOP, IN_THREAD
 from durable_django.tasks.sources import (
     DEFAULT_TASK_BACKEND_ALIAS,
     AnyResult,

@@ -20,6 +20,7 @@ from durable_django.models.workflow import Workflow
 from durable_django.tasks.attempts import Ended, ended_by, error_from, value_in
 from durable_django.tasks.definitions import as_stored, missing
 from durable_django.tasks.finding import find_task
+from durable_django.tasks.names import IN_LOOP, IN_THREAD
 from durable_django.tasks.sources import (
     DEFAULT_TASK_BACKEND_ALIAS,
     AnyResult,
@@ -29,9 +30,6 @@ from durable_django.tasks.sources import (
     TaskResultDoesNotExist,
     TaskResultStatus,
 )
-
-#: The workflows that run tasks: in a thread, and in an event loop.
-IN_THREAD, IN_LOOP = "durable_django.task", "durable_django.async_task"
 
 _STATUSES = {
     Status.QUEUED: TaskResultStatus.READY,

@@ -17,7 +17,7 @@ from typing import Any
 from durable_django.api.workflows import workflow
 from durable_django.engine import sleeping, stepping
 from durable_django.tasks.execution import Execution
-from durable_django.tasks.results import IN_LOOP, IN_THREAD
+from durable_django.tasks.names import IN_LOOP, IN_THREAD
 
 
 @workflow(name=IN_THREAD)

@@ -6,7 +6,7 @@ from typing import Any
 
 from durable_django import signals
 from durable_django.tasks import attempts, execution
-from durable_django.tasks.results import IN_LOOP, IN_THREAD
+from durable_django.tasks.names import IN_LOOP, IN_THREAD
 from durable_django.tasks.sources import TaskResultStatus, task_finished
 
 

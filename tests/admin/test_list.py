@@ -10,6 +10,7 @@ from durable_django.admin import lists
 from durable_django.models import Queue, Workflow
 from durable_django.testing import run_until_idle
 from tests.admin.support import HOSTILE, AdminTestCase
+from tests.sample import tasks
 from tests.sample.workflows import two_marks
 
 BUDGET = 12
@@ -36,6 +37,18 @@ class TheList(AdminTestCase):
             self.assertEqual(len(one), len(many), address)
             self.assertLessEqual(len(many), BUDGET)
             self.assertFalse([query for query in many.captured_queries if '"arguments"' in query["sql"]])
+
+    def test_calls_tasks_by_their_paths(self):
+        """Nobody is helped by two names for all tasks; one query more, however many there are."""
+        tasks.add.enqueue(1, 2)
+        with CaptureQueriesContext(connection) as one:
+            self.assertContains(self.list_page(), "tests.sample.tasks.add")
+        for number in range(20):
+            tasks.add.enqueue(number, 2)
+        with CaptureQueriesContext(connection) as many:
+            self.list_page()
+
+        self.assertEqual(len(one), len(many))
 
     def test_shows_the_newest_first_whatever_is_asked(self):
         """A column to sort by would have to be sorted in full."""

@@ -8,6 +8,7 @@ from django.test import TestCase
 from durable_django.models import Step, Workflow
 from durable_django.testing import run_until_idle
 from tests.commands.support import at_a_terminal, durable
+from tests.sample import tasks
 from tests.sample.workflows import Flaky, retried, two_marks
 
 
@@ -42,6 +43,15 @@ class List(TestCase):
             found = json.loads(durable("list", "--json", *arguments))
             self.assertEqual(["ended"], [row["id"] for row in found], arguments)
         self.assertEqual(["open"], [row["id"] for row in json.loads(durable("list", "--older-than", "7d", "--json"))])
+
+    def test_calls_tasks_by_their_paths(self):
+        """Nobody is helped by two names for all tasks; a row that cannot be read keeps that of its workflow."""
+        known, unreadable = tasks.add.enqueue(1, 2), tasks.add.enqueue(3, 4)
+        Workflow.objects.filter(pk=unreadable.id).update(arguments="{")
+        names = dict(line.split()[:2] for line in durable("list").splitlines())
+
+        self.assertEqual("tests.sample.tasks.add", names[known.id])
+        self.assertEqual("durable_django.task", names[unreadable.id])
 
     def test_reads_no_payload(self):
         """J8: one query, without arguments, results and errors."""
