@@ -9,15 +9,8 @@ from django.test import TransactionTestCase
 from durable_django.base import registry
 from durable_django.models import Queue, Workflow
 from tests.behaviour.claiming import start_ids, sync
-from tests.behaviour.support import elsewhere, eventually
+from tests.behaviour.support import elsewhere, eventually, is_anybody_blocked
 from tests.sample.queued import begins
-
-
-def is_anybody_blocked():
-    with connection.cursor() as cursor:
-        # Not pg_stat_activity, of which a transaction sees the same all the time.
-        cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
-        return cursor.fetchone()
 
 
 @skipUnless(connection.vendor == "postgresql", "SQLite locks no single row")
