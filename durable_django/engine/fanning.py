@@ -8,12 +8,10 @@ does not fit is left to them.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import groupby
 from typing import Any, NamedTuple
-
-from django.db import IntegrityError
 
 from durable_django.base import payloads
 from durable_django.base.registry import Registered
@@ -23,7 +21,7 @@ from durable_django.engine.checkpoints import Entry
 from durable_django.engine.context import Run
 from durable_django.engine.starting import Parent, StartOptions
 from durable_django.engine.waits import Answer
-from durable_django.models.step import Step
+from durable_django.models.step import Recorded, Step
 from durable_django.models.turns import short_transaction
 from durable_django.models.workflow import Workflow
 
@@ -49,9 +47,13 @@ def start_ahead(run: Run, calls: Sequence[tuple[str, Callable[[], Any]]]) -> Non
 
     calls  the key of each branch, and what it calls
     """
-    found = [child for key, call in calls if Place(key, 1) not in run.history and (child := _child_of(key, call))]
-    chosen = [child for child in found if _can_start(child)]
+    found = [(run.history.get(Place(key, 1)), _child_of(key, call)) for key, call in calls]
+    if any(recorded is not None and not _is_start_of(recorded, child) for recorded, child in found):
+        # The code may not fit its history: the branch that shows it comes before whatever the others would start.
+        return
+    chosen = [child for recorded, child in found if recorded is None and child is not None and _can_start(child)]
     for first in range(0, len(chosen), _BATCH) if len(chosen) >= _FEWEST else ():
+        run.guard(run.owner.require_going_on)
         _start_batch(run, chosen[first : first + _BATCH])
 
 
@@ -60,8 +62,8 @@ def answer_ahead(run: Run, calls: Sequence[tuple[str, Callable[[], Any]]]) -> No
     waiting = {}
     for key, call in calls:
         started, place = run.history.get(Place(key, 1)), Place(key, 2)
-        if started is not None and started.kind == children.START and place not in run.history and _child_of(key, call):
-            waiting[str(payloads.decode(started.output or "null"))] = place
+        if started is not None and place not in run.history and _is_start_of(started, _child_of(key, call)):
+            waiting[str(payloads.decode(started.output or ""))] = place
     ended = [child_id for child_id in waiting if child_id not in run.live]
     for first in range(0, len(ended), _BATCH) if len(ended) >= _FEWEST else ():
         _answer_batch(run, {child_id: waiting[child_id] for child_id in ended[first : first + _BATCH]})
@@ -72,8 +74,7 @@ def _answer_batch(run: Run, places: dict[str, Place]) -> None:
         entries = run.guard(
             faults.until_answered, run.alias, run.owner, "look for results", lambda: _answer_together(run, places)
         )
-    except IntegrityError:
-        # The fence does not hold, or a place is taken by a commit that nobody heard of: each branch looks.
+    except Exception:  # noqa: BLE001 - the fence does not hold, or a place is taken by a commit that nobody heard of
         return
     for entry in entries:
         checkpoints.send_recorded(entry)
@@ -95,7 +96,15 @@ def _child_of(key: str, call: Any) -> _Child | None:
     args, kwargs = (call.args, call.keywords) if isinstance(call, partial) else ((), {})
     definition: Any = call.func if isinstance(call, partial) else call
     registered = getattr(definition, "registered", None)
-    return _Child(registered, definition.options, args, kwargs, Place(key, 1)) if registered is not None else None
+    if not isinstance(registered, Registered):
+        return None
+    return _Child(registered, definition.options, args, kwargs, Place(key, 1))
+
+
+def _is_start_of(recorded: Recorded, child: _Child | None) -> bool:
+    """Whether it is the record of a start of this child that went well."""
+    is_alike = child is not None and (recorded.kind, recorded.name) == (children.START, child.registered.name)
+    return is_alike and recorded.output is not None
 
 
 def _can_start(child: _Child) -> bool:
@@ -114,8 +123,7 @@ def _start_batch(run: Run, batch: Sequence[_Child]) -> None:
         entries = run.guard(
             faults.until_answered, run.alias, run.owner, "start children", lambda: _start_together(run, batch)
         )
-    except (IntegrityError, ValueError):
-        # A place is taken, by a commit that nobody heard of, or a queue wants more than there is: each branch looks.
+    except Exception:  # noqa: BLE001 - a place or id is taken, a queue unknown: the branch finds it, or raises it
         return
     for entry in entries:
         checkpoints.send_recorded(entry)
@@ -132,12 +140,10 @@ def _start_together(run: Run, batch: Sequence[_Child]) -> list[Entry]:
     return entries
 
 
-def _alike(batch: Sequence[_Child]) -> list[list[_Child]]:
-    """Return together those of one workflow with the same options, which one statement inserts."""
-    groups: dict[tuple[int, int], list[_Child]] = defaultdict(list)
-    for child in batch:
-        groups[id(child.registered), id(child.options)].append(child)
-    return list(groups.values())
+def _alike(batch: Sequence[_Child]) -> Iterator[list[_Child]]:
+    """Return together neighbours of one workflow with the same options, which one statement inserts in order."""
+    for _key, alike in groupby(batch, lambda child: (id(child.registered), id(child.options))):
+        yield list(alike)
 
 
 def _insert(run: Run, alike: Sequence[_Child], parent: Parent) -> None:
@@ -147,6 +153,7 @@ def _insert(run: Run, alike: Sequence[_Child], parent: Parent) -> None:
         alike[0].options,
         child_ids=[_id_of(run, child) for child in alike],
         parent=parent,
+        must_be_new=True,
     )
 
 

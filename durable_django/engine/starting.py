@@ -33,6 +33,10 @@ _MOST_TRIES = 20
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
+class IdsTaken(Exception):
+    """Not all of many workflows could be inserted under the ids that they were given."""
+
+
 class Debounced(NamedTuple):
     """How long after the last call a workflow starts (seconds), and how long after the first one at the latest."""
 
@@ -112,15 +116,20 @@ def start(  # noqa: PLR0913 - two for whom it is started
     raise WorkflowNotFound(workflow_id=values["id"])
 
 
-def start_many(
+def start_many(  # noqa: PLR0913 - two for whom they are started
     registered: Registered,
     calls: Sequence[tuple[tuple[Any, ...], dict[str, Any]]],
     options: StartOptions,
     *,
     child_ids: Sequence[str] = (),
     parent: Parent | None = None,
+    must_be_new: bool = False,
 ) -> list[str]:
-    """Insert many workflows, with generated ids or those of children, all or none. Return the ids in order."""
+    """
+    Insert many workflows, with generated ids or those of children, all or none. Return the ids in order.
+
+    must_be_new  raise IdsTaken if some have been there, which are those that the id says or others; else they stay
+    """
     alias = context.alias_of_workflows()
     encoded = [encode(registered, args, kwargs) for args, kwargs in calls]
     if not encoded:
@@ -130,7 +139,9 @@ def start_many(
     new_ids = list(child_ids) or [ids.new_id() for _arguments in encoded]
     rows = [_numbered(alike, *each) for each in zip(new_ids, encoded, strict=True)]
     with short_transaction(alias):
-        _statement(options, worker="").execute_many(alias, rows)
+        made = _statement(options, worker="").execute_many(alias, rows)
+        if must_be_new and made < len(rows):
+            raise IdsTaken
     wakeups.ring(alias, options.delay_seconds or 0)
     return new_ids
 

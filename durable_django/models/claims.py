@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.apps import apps
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Case, Exists, F, When
 from django.db.models.functions import Coalesce
 
@@ -160,7 +160,11 @@ def _changes() -> dict[str, Any]:
 
 def put_aside(alias: str, queue: str, names: Collection[str]) -> None:
     """Let workflows without code here stand before nobody; a worker that has it takes them up at once."""
-    ids = list(workflows(alias).runnable(queue).exclude(name__in=names).values_list("pk", flat=True)[:_MOST_ASIDE])
-    if ids:
-        unknown = workflows(alias).runnable(queue).filter(pk__in=ids).order_by()
-        unknown.update(run_after=Later(_ASIDE_SECONDS), waiting_for="code")
+    unknown = workflows(alias).runnable(queue).exclude(name__in=names)
+    # Asked often and in vain: without a lock.
+    if ids := list(unknown.values_list("pk", flat=True)[:_MOST_ASIDE]):
+        # Nor does it wait for an operator's verb, which locks many in order of id.
+        with transaction.atomic(using=alias):
+            free = unknown.filter(pk__in=ids).order_by().select_for_update(skip_locked=True, no_key=True)
+            chosen = workflows(alias).filter(AnyOf("pk", free.values("pk")))
+            chosen.update(run_after=Later(_ASIDE_SECONDS), waiting_for="code")

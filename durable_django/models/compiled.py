@@ -72,15 +72,18 @@ class Statement:
         with turn(connection):
             return int(self._run(connection, self._compiled_for(alias), values, _row_count))
 
-    def execute_many(self, alias: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    def execute_many(self, alias: str, rows: Sequence[Mapping[str, Any]]) -> int:
         """
         Run it once for each of the rows, in the caller's transaction; the driver sends them on without waiting.
+
+        Return the number of rows that it touched in all.
 
         Values must be what the driver takes as it is.
         """
         compiled = self._compiled_for(alias)
         with _cursor(connections[alias]) as cursor:
             cursor.executemany(compiled.silent or compiled.sql, [_params(compiled, values) for values in rows])
+            return int(cursor.rowcount)
 
     def change(self, alias: str, values: Mapping[str, Any]) -> list[Any]:
         """Run an UPDATE or INSERT and return what it says of each row it wrote."""

@@ -33,11 +33,13 @@ class Claimed(NamedTuple):
 
     is_at_limit  the limits left no room for all that were wanted
     seconds      until the rate of the queue has room again, if it had none; else None
+    is_at_rest   nothing of the queue runs, so that no end makes room
     """
 
     workflows: list[Workflow]
     is_at_limit: bool = False
     seconds: float | None = None
+    is_at_rest: bool = False
 
 
 def claim(alias: str, worker_id: str, wanted: Wanted) -> Claimed:
@@ -53,7 +55,7 @@ def claim(alias: str, worker_id: str, wanted: Wanted) -> Claimed:
         seconds = _seconds_until_room(alias, queue) if room.starts == 0 else None
     if not found and not room.was_limited:
         claims.put_aside(alias, queue.name, wanted.names)
-    return Claimed(found, room.was_limited, seconds)
+    return Claimed(found, room.was_limited, seconds, room.is_at_rest)
 
 
 class _Queue(NamedTuple):

@@ -94,6 +94,7 @@ class _Turn:
                 return
             yield found
             found = self._next(found[0], until=until)
+        self._room.is_cut = found is not None
 
     def _next(self, behind: str, *, is_included: bool = False, until: str | None = None) -> tuple[str, str] | None:
         """

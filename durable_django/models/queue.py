@@ -15,6 +15,9 @@ from durable_django.base.clock import Later, MomentField, Now
 from durable_django.base.limits import Limits
 from durable_django.models.verbs import recorded
 
+#: Workflows that the upkeep gives a partition at once.
+_MOST_GIVEN = 10_000
+
 
 class QueueQuerySet(models.QuerySet["Queue"]):
     """Queues, and what is done with many of them."""
@@ -31,8 +34,10 @@ class QueueQuerySet(models.QuerySet["Queue"]):
         for name, row in rows.items():
             columns = declared[name].as_columns()
             if row.declared != columns:
-                self.filter(pk=name).update(declared=columns)
-                self.filter(pk=name, is_edited=False).change_limits(columns)
+                # Both or neither: by what is declared the next boot knows that there is nothing to do.
+                with transaction.atomic(using=self.db):
+                    self.filter(pk=name).update(declared=columns)
+                    self.filter(pk=name, is_edited=False).change_limits(columns)
 
     def ensure(self, *names: str) -> None:
         """Make a row, without limits, for each of these queues that has none yet."""
@@ -84,7 +89,8 @@ class QueueQuerySet(models.QuerySet["Queue"]):
         Older code may start workflows that does not know yet that their queue is partitioned.
         """
         names = list(self.filter(is_partitioned=True).values_list("pk", flat=True))
-        return sum(_workflows(self.db).runnable(name).keyless().update(partition_key="") for name in names)
+        keyless = (_workflows(self.db).runnable(name).keyless() for name in names)
+        return sum(rows.update_free(_MOST_GIVEN, partition_key="") for rows in keyless if rows.exists())
 
     def forget_starts(self) -> None:
         """Remove starts that left the windows of their queues long ago."""
@@ -103,7 +109,10 @@ class QueueQuerySet(models.QuerySet["Queue"]):
             names = list(self.select_for_update(no_key=True).values_list("pk", flat=True))
             count = self.filter(pk__in=names).update(**columns, **others)
             if columns.get("is_partitioned"):
-                _workflows(self.db).filter(queue__in=names).keyless().update(partition_key="")
+                keyless = _workflows(self.db).filter(queue__in=names).keyless()
+                # In order of id, as all do who lock several and wait for them.
+                len(keyless.order_by("pk").select_for_update(no_key=True).values_list("pk"))
+                keyless.update(partition_key="")
         return count
 
     def serve(self, name: str, partition: str) -> None:

@@ -16,6 +16,7 @@ class Room:
     slots        how many may still be claimed
     starts       how many of these may be first claims
     was_limited  the limits, and not what was wanted, decide how many
+    is_cut       there were too many partitions to come by each of them
     """
 
     def __init__(self, limits: Limits, wanted: int) -> None:
@@ -28,6 +29,7 @@ class Room:
         self._held: Counter[str] = Counter()
         self._started: Counter[str] = Counter()
         self._has_refused = False
+        self.is_cut = False
 
     def occupy(self, partition: str, count: int, *, is_mine: bool) -> None:
         """Note workflows that hold a slot."""
@@ -56,6 +58,11 @@ class Room:
     def was_limited(self) -> bool:
         """Whether the limits left less room than was wanted, or a partition had none."""
         return self._has_refused or min(self._global, self._mine, self.starts) < self._wanted
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing was taken and nothing holds a slot: not an end, only time or an operator makes room."""
+        return self.was_limited and not self.is_cut and not self._held.total()
 
     def in_partition(self, partition: str, *, is_start: bool) -> int:
         """Return how many workflows of a partition may be taken."""

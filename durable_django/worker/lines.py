@@ -23,6 +23,7 @@ class Lines:
     def __init__(self) -> None:
         self._hot: deque[Line] = deque()
         self._held_back: dict[Line, float] = {}
+        self._at_rest: set[Line] = set()
 
     def __bool__(self) -> bool:
         return bool(self._hot)
@@ -41,10 +42,12 @@ class Lines:
         """Know nothing any more."""
         self._hot.clear()
         self._held_back.clear()
+        self._at_rest.clear()
 
     def take(self, line: Line) -> None:
         """Take a line out, to claim from it."""
         self._hot.remove(line)
+        self._at_rest.discard(line)
 
     def keep(self, line: Line) -> None:
         """Put a line behind the others that had enough for its claim."""
@@ -56,8 +59,18 @@ class Lines:
         rivals = sum(1 for each in self._hot if each.is_async == line.is_async)
         return -(-free // max(1, rivals))
 
-    def hold_back(self, line: Line, seconds: float) -> float:
-        """Ask a line whose queue is at its limit no more for a while. Return the seconds until it may be asked."""
+    def are_at_rest(self, lines: Iterable[Line]) -> bool:
+        """Whether limits hold all of them back although nothing of their queues runs: nothing can be done now."""
+        return self._at_rest.issuperset(lines)
+
+    def hold_back(self, line: Line, seconds: float, *, is_at_rest: bool = False) -> float:
+        """
+        Ask a line whose queue is at its limit no more for a while. Return the seconds until it may be asked.
+
+        is_at_rest  nothing of its queue runs
+        """
+        if is_at_rest:
+            self._at_rest.add(line)
         if line not in self._held_back:
             seconds = min(seconds, _ECHO_SECONDS)
         self._held_back[line] = clock.elapsed_seconds() + seconds
@@ -68,4 +81,5 @@ class Lines:
         lines = [line for line in self._held_back if queue in (None, line.queue)]
         for line in lines:
             del self._held_back[line]
+            self._at_rest.discard(line)
         return bool(lines)

@@ -50,6 +50,11 @@ class Look:
         return self.seconds_to_timer is not None and self.seconds_to_timer <= 0
 
     @property
+    def has_only_lines(self) -> bool:
+        """Whether nothing but what the lines hold can be claimed now."""
+        return not (self.suspect_queues or self.is_timer_due)
+
+    @property
     def has_work(self) -> bool:
         """Whether something can be claimed or promoted now."""
         return bool(self.lines or self.suspect_queues or self.is_timer_due)

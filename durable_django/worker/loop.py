@@ -142,7 +142,8 @@ class Loop:
         self._put_aside_unknown(found)
         self._limited = found.limited
         self._lines.note(found.lines)
-        self.is_idle = not (found.has_work or changed or self.pools.busy)
+        is_resting = found.has_only_lines and self._lines.are_at_rest(found.lines)
+        self.is_idle = not ((found.has_work and not is_resting) or changed or self.pools.busy)
         seconds = self._rest_after(found)
         if changed:
             self._next_look_at = self._looked_at
@@ -184,7 +185,8 @@ class Loop:
         if len(claimed.workflows) == limit:
             self._lines.keep(line)
         elif claimed.is_at_limit:
-            seconds = self._lines.hold_back(line, claimed.seconds or durable_settings.POLL_SECONDS)
+            pause = claimed.seconds or durable_settings.POLL_SECONDS
+            seconds = self._lines.hold_back(line, pause, is_at_rest=claimed.is_at_rest)
             self._next_look_at = min(self._next_look_at, clock.elapsed_seconds() + seconds)
         else:
             # Nothing is left here, but a ring may have been skipped while the claim ran: look once more.

@@ -88,6 +88,14 @@ def eventually(is_true: Callable[[], Any], what: str) -> None:
         time.sleep(0.01)
 
 
+def is_anybody_blocked() -> bool:
+    """Whether somebody waits for a lock on PostgreSQL."""
+    with connection.cursor() as cursor:
+        # Not pg_stat_activity, of which a transaction sees the same all the time.
+        cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
+        return cursor.fetchone() is not None
+
+
 @contextmanager
 def statements() -> Iterator[list[str]]:
     """Fill the list, at the end of the block, with what was sent to the database, BEGIN and COMMIT included."""

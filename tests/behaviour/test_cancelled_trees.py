@@ -13,7 +13,17 @@ from durable_django import WorkflowHandle
 from durable_django.models import Workflow
 from durable_django.models.workflow_queryset import BATCH
 from durable_django.testing import run_until_idle
-from tests.behaviour.support import acting, elsewhere, eventually, labels, row, statements, steps, waiting
+from tests.behaviour.support import (
+    acting,
+    elsewhere,
+    eventually,
+    is_anybody_blocked,
+    labels,
+    row,
+    statements,
+    steps,
+    waiting,
+)
 from tests.sample import branching
 from tests.sample.branching import child, children_of, waiting_child
 from tests.sample.promises import acts, acts_itself
@@ -268,13 +278,6 @@ class AStartAgainstACancel(TransactionTestCase):
 
         found = dict(Workflow.objects.values_list("pk", "status"))
         self.assertEqual({"a": "cancelled", "b": "failed", "c": "cancelled"}, found)
-
-
-def is_anybody_blocked():
-    with connection.cursor() as cursor:
-        # Not pg_stat_activity, of which a transaction sees the same all the time.
-        cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
-        return cursor.fetchone()
 
 
 def start_in_step(topic):

@@ -69,7 +69,14 @@ SCENARIOS: dict[str, Callable[[], object]] = {
     )
 } | {
     begin.__name__: begin
-    for begin in (bounded.conversing, bounded.publishing, bounded.growing, bounded.branching, bounded.branching_in_loop)
+    for begin in (
+        bounded.conversing,
+        bounded.publishing,
+        bounded.growing,
+        bounded.branching,
+        bounded.branching_in_loop,
+        bounded.fanning_out,
+    )
 }
 
 

@@ -111,6 +111,13 @@ class AWorkflowKilledAtAnyBoundary(TransactionTestCase):
             self.assertEqual('[["a1-1","p1-2"],["a2-1","p2-2"],"a3"]', expected["workflow"][1])
             self.assertEqual({"a1-1": 1, "a2-1": 1, "a3": 1, "p1-2": 1, "p2-2": 1}, expected["marks"])
 
+    def test_that_has_children_on_branches(self):
+        """Those that are started together are each one, and so is each of their answers."""
+        expected = self.sweep("fanning_out", every=2)
+
+        self.assertEqual(["a1", "a2", "a3", "a4", "it fails", "['a5-1', 'p5-2']"], json.loads(expected["workflow"][1]))
+        self.assertEqual((5, 13), (len(expected["others"]), len(expected["steps"])))
+
     def test_whose_step_takes_too_long(self):
         """The timeout is the step's outcome."""
         expected = self.sweep("timed_out")

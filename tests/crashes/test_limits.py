@@ -12,6 +12,7 @@ from django.db.models import Count
 from durable_django.base import registry
 from durable_django.models import Queue, Workflow
 from tests.crashes.harness import CrashTestCase, wait_until
+from tests.sample.branching import gathers_children
 from tests.sample.models import Span
 from tests.sample.queued import begins, occupies, parent_of
 
@@ -78,6 +79,19 @@ class ManyWorkers(CrashTestCase):
     def kill_one(self, worker):
         """Kill one of the processes; the supervisor starts another."""
         os.kill(random.choice(worker.children), signal.SIGKILL)
+
+    def test_that_are_killed_start_each_child_of_a_gather_once(self):
+        """Two batches of them, whichever process begins or ends the parent."""
+        worker = self.start_worker("--processes", "2", "--threads", "4")
+        handle = gathers_children.start(*range(250))
+
+        for number in range(1, 4):
+            wait_until(lambda: Workflow.objects.finished().count() >= 50 * number, "some have ended")  # noqa: B023
+            self.kill_one(worker)
+            wait_until(lambda: len(worker.children) == 2, "the dead process was replaced")
+
+        self.assertEqual([number * 2 for number in range(250)], handle.result(timeout=120))
+        self.assertEqual(250, Workflow.objects.filter(parent=handle.id).count())
 
     def test_let_a_thousand_children_through_one_slot(self):
         """Their parent waits in the same queue and holds none."""

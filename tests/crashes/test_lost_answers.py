@@ -9,10 +9,12 @@ from django.db import connection
 from tests.crashes.harness import LONG_LEASE, SHORT_LEASE, CrashTestCase, WorkerUnderTest, is_postgresql, wait_until
 from tests.crashes.proxy import Proxy, Session, killer
 from tests.sample import flags
+from tests.sample.branching import gathers_children
 from tests.sample.crashing import held_in_atomic, held_in_plain, marks
 
 STEP = 'INSERT INTO "durable_django_step"'
 OUTCOME = 'UPDATE "durable_django_workflow" SET "status" = .*"output" ='
+CHILD = 'INSERT INTO "durable_django_workflow"'
 CLAIM = 'UPDATE "durable_django_workflow" SET .*"claimed_at" ='
 COMMIT = "^COMMIT"
 
@@ -87,6 +89,16 @@ class AnAnswerThatIsLost(ProxyTestCase):
 
         self.assertEqual(["w-before", "w", "w-next"], handle.result(timeout=60))
         self.assertEqual((1, 1), (flags.times("in-w"), handle.refresh().workflow.attempt))
+        self.assertTrue(sprung.is_set())
+
+    def test_of_children_started_together_leaves_one_each(self):
+        """A2: they are there, so the attempt goes on with them."""
+        sprung = self.proxy.on(CHILD, STEP, COMMIT, after=Session.cut)
+
+        handle = gathers_children.start(1, 2, 3, 4, 5)
+
+        self.assertEqual([2, 4, 6, 8, 10], handle.result(timeout=60))
+        self.assert_made_once(*(f"child-{number}" for number in range(1, 6)))
         self.assertTrue(sprung.is_set())
 
     def test_of_the_outcome_changes_nothing(self):

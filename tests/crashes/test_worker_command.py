@@ -10,10 +10,12 @@ from unittest import skipUnless
 
 from django.db import connection
 
-from durable_django.models import Worker, Workflow
+from durable_django.base import registry
+from durable_django.models import Queue, Worker, Workflow
 from tests.crashes.harness import LONG_LEASE, CrashTestCase, WorkerUnderTest, is_postgresql, wait_until
 from tests.sample import flags
 from tests.sample.crashing import held_in_plain, marks
+from tests.sample.queued import begins
 
 
 class AWorkerThatEndsByItself(CrashTestCase):
@@ -26,6 +28,16 @@ class AWorkerThatEndsByItself(CrashTestCase):
 
         self.assertEqual(0, worker.wait())
         self.assertEqual(10, Workflow.objects.filter(status="succeeded").count())
+
+    def test_when_a_rate_holds_back_what_is_left(self):
+        """--until-idle does not wait for the window; with two processes neither."""
+        Queue.objects.sync(registry.queues.declared())
+        begins.using(queue="rated").start_many([(str(number),) for number in range(10)])
+
+        worker = self.launch_worker("--until-idle", "--processes", "2")
+
+        self.assertEqual(0, worker.wait())
+        self.assertEqual(3, Workflow.objects.filter(status="succeeded").count())
 
     def test_after_so_many_workflows(self):
         """--max-workflows 3 runs three, leaves the rest in the queue, and exits 0."""

@@ -87,6 +87,16 @@ class HeldBack(LinesTestCase):
         self.lines.note([FIRST])
         self.assertEqual([FIRST], list(self.lines))
 
+    def test_are_at_rest_until_they_are_asked_again(self):
+        """If nothing of their queue runs; a line that was never asked is not."""
+        self.lines.hold_back(FIRST, 60, is_at_rest=True)
+        answers = [self.lines.are_at_rest([FIRST]), self.lines.are_at_rest([FIRST, SECOND])]
+        self.now += 1
+        self.lines.note([FIRST])
+        self.lines.take(FIRST)
+
+        self.assertEqual([True, False, False], [*answers, self.lines.are_at_rest([FIRST])])
+
     def test_are_all_let_in_by_a_ring(self):
         """Another partition may have work."""
         self.hold_back(60)

@@ -6,6 +6,7 @@ from unittest import mock
 
 from django.test import TestCase
 
+from durable_django import Rate
 from durable_django.base import clock
 from durable_django.engine import attempts
 from durable_django.engine.ownership import Ownership
@@ -91,6 +92,55 @@ class ALoop(LoopTestCase):
         self.turn()
 
         self.assertEqual((["a", "b"], ["b", "c"]), (first, self.held()))
+
+
+class AQueueAtItsLimit(LoopTestCase):
+    """Whether nothing is left to run now, as --until-idle asks."""
+
+    def setUp(self):
+        super().setUp()
+        self.queue = Queue.objects.filter(pk="default")
+
+    def turns(self, loop=None):
+        for number in range(1, 10):
+            (loop or self.loop).turn()
+            # Between two polls there is time to claim.
+            self.now += 0.01 if number % 3 else 1.1
+
+    def test_of_a_rate_leaves_nothing_to_run_now(self):
+        """What a rate holds back waits for a later moment."""
+        self.queue.edit(rate=Rate(1, per=3600))
+        for name in "ab":
+            self.start(name)
+        self.turns()
+        self.assertFalse(self.loop.is_idle)
+        self.runs.gate("a").set()
+        eventually(lambda: not self.loop.pools.busy, "the first has ended")
+        Workflow.objects.filter(pk="a").update(worker=None, status="succeeded")
+
+        self.turns()
+
+        self.assertTrue(self.loop.is_idle)
+
+    def test_of_none_leaves_nothing_to_run_now(self):
+        """As a pause does."""
+        self.queue.edit(concurrency=0)
+        self.start("a")
+
+        self.turns()
+
+        self.assertTrue(self.loop.is_idle)
+
+    def test_by_what_others_run_is_waited_for(self):
+        """It has room again when they end, and maybe they die."""
+        self.queue.edit(concurrency=1)
+        for name in "ab":
+            self.start(name)
+        other = self.make_loop("other")
+        self.turns(other)
+
+        self.turns()
+        self.assertFalse(self.loop.is_idle)
 
 
 class ASuspect(LoopTestCase):

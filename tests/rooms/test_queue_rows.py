@@ -1,12 +1,15 @@
 """models/queue.py and api/queues.py: declared queues as rows that operators pause."""
 
+from contextlib import suppress
 from datetime import timedelta
+from unittest import mock
 
 from django.test import SimpleTestCase, TestCase
 
 from durable_django import Queue, Rate, RegistrationError
 from durable_django.base.limits import Limits
 from durable_django.models import Queue as QueueRow
+from durable_django.models.queue import QueueQuerySet
 from durable_django.worker import boot
 from tests.sample.promises import second_queue
 from tests.sample.queued import single
@@ -65,6 +68,17 @@ class TheLimitsOfARow(TestCase):
 
         QueueRow.objects.sync(self.declared)
         self.assertEqual(Limits(concurrency=3), self.limits())
+
+    def test_follow_the_code_after_a_boot_that_died(self):
+        """Between two of its statements: the next one gives the limits all the same."""
+        declared = {"q": Limits(concurrency=5)}
+        dies = mock.patch.object(QueueQuerySet, "change_limits", side_effect=KeyboardInterrupt)
+        with dies, suppress(KeyboardInterrupt):
+            QueueRow.objects.sync(declared)
+
+        QueueRow.objects.sync(declared)
+
+        self.assertEqual(Limits(concurrency=5), self.limits())
 
     def test_of_an_operator_win_over_all_code(self):
         """Until they are reverted, to what the code says by then."""

@@ -224,6 +224,23 @@ def branching() -> None:
     branches.using(id="branches").start()
 
 
+@workflow
+def fans_out() -> list[object]:
+    """Children that are started together, beside one that fails and a line of steps."""
+    calls = [*(partial(offspring, f"a{number}") for number in range(1, 5)), disappointing, partial(line, "5")]
+    return [str(each) for each in durable.gather(*calls, return_exceptions=True)]
+
+
+@workflow
+def disappointing() -> None:
+    message = "it fails"
+    raise LookupError(message)
+
+
+def fanning_out() -> None:
+    fans_out.using(id="fans").start()
+
+
 @step
 async def aplain(label: str) -> str:
     await Mark.objects.acreate(label=label)

@@ -1,0 +1,62 @@
+"""Upkeep among many locked rows: it passes by what an operator's verb has locked, or waits for it in the same order."""
+
+import threading
+from unittest import skipUnless
+
+from django.db import connection, transaction
+from django.test import TransactionTestCase
+
+from durable_django.base import registry
+from durable_django.models import Queue, Workflow
+from tests.behaviour.claiming import start_ids, sync
+from tests.behaviour.support import elsewhere, eventually, is_anybody_blocked
+from tests.sample.queued import begins
+
+
+@skipUnless(connection.vendor == "postgresql", "SQLite locks no single row")
+class Upkeep(TransactionTestCase):
+    def setUp(self):
+        sync()
+        # The first in line has the last id, so that to go by the line is to go against the ids.
+        start_ids(begins.using(queue="three"), "z", "a")
+
+    def while_locked(self, act):
+        """Let it act while somebody holds the row that a verb locks first."""
+        with transaction.atomic():
+            Workflow.objects.all().lock_in_order(["a"])
+            return elsewhere(act)
+
+    def test_puts_unknown_ones_aside_that_nobody_has_locked(self):
+        """The others at the next look."""
+        self.while_locked(lambda: Workflow.objects.put_aside("three", names=["other"]))
+
+        self.assertEqual(["z"], list(Workflow.objects.filter(waiting_for="code").values_list("pk", flat=True)))
+
+    def test_takes_known_ones_up_that_nobody_has_locked(self):
+        """As above."""
+        Workflow.objects.put_aside("three", names=["other"])
+
+        self.assertEqual(1, self.while_locked(lambda: Workflow.objects.promote_known(registry.workflows.names())))
+
+    def test_gives_partitions_to_those_that_nobody_has_locked(self):
+        """As above."""
+        Queue.objects.filter(pk="three").edit(partitioned=True)
+        self.addCleanup(Queue.objects.filter(pk="three").revert)
+        Workflow.objects.update(partition_key=None)
+
+        self.assertEqual(1, self.while_locked(Queue.objects.give_partitions))
+
+    def test_of_an_edit_goes_by_the_ids(self):
+        """It waits for the first of those that it changes before it locks the second."""
+        queue = Queue.objects.filter(pk="three")
+        self.addCleanup(queue.revert)
+        editing = threading.Thread(target=elsewhere, args=[lambda: queue.edit(partitioned=True)])
+
+        with transaction.atomic():
+            Workflow.objects.all().lock_in_order(["a"])
+            editing.start()
+            eventually(is_anybody_blocked, "the edit waits for who is locked")
+            Workflow.objects.select_for_update(nowait=True).get(pk="z")
+        editing.join(30)
+
+        self.assertEqual({""}, set(Workflow.objects.values_list("partition_key", flat=True)))
