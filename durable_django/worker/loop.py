@@ -127,10 +127,10 @@ class Loop:
         return has_become_idle or (self._rung.is_set() and self._may_claim_any)
 
     def _look(self) -> float:
-        was_rung = self._rung.is_set()
+        was_rung, has_news = self._rung.is_set(), self._has_news.is_set()
         self._rung.clear()
-        if self._has_news.is_set():
-            self._has_news.clear()
+        self._has_news.clear()
+        if has_news:
             self._lines.let_in()
         self._looked_at = clock.elapsed_seconds()
         found = look(self.alias, self.options.serves)
@@ -148,9 +148,9 @@ class Loop:
         if changed:
             self._next_look_at = self._looked_at
         elif not (self._lines and self._may_claim_any):
-            if was_rung and found.has_work:
+            if has_news or (was_rung and found.has_work):
                 self._rung.set()
-            return seconds
+            return min(seconds, _ECHO_SECONDS) if has_news else seconds
         return 0.0
 
     def _put_aside_unknown(self, found: Look) -> None:

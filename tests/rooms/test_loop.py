@@ -94,6 +94,29 @@ class ALoop(LoopTestCase):
         self.assertEqual((["a", "b"], ["b", "c"]), (first, self.held()))
 
 
+class ARing(LoopTestCase):
+    def test_is_answered_by_a_second_look_though_the_first_found_nothing(self):
+        """Somebody else was faster, and the ring for what came next was skipped: no poll is waited for."""
+        self.turn(2)
+        self.loop.ring()
+        self.turn(0.1)
+        self.start("late")
+        self.turn(0.02)
+
+        self.assertEqual(["late"], self.held())
+
+    def test_is_answered_by_no_third_look(self):
+        """Silence costs nothing."""
+        self.turn(2)
+        self.loop.ring()
+        self.turn(0.1)
+        self.turn(0.02)
+        self.start("later")
+        self.turn(0.02)
+
+        self.assertEqual([], self.held())
+
+
 class AQueueAtItsLimit(LoopTestCase):
     """Whether nothing is left to run now, as --until-idle asks."""
 
