@@ -95,6 +95,9 @@ class Supervisor:
             if ready:
                 os.read(reader, 4096)
         signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # An impatient further one would kill the interpreter while it ends, and the exit code with it.
+            signal.signal(number, signal.SIG_IGN)
         return max((child.code or 0) for child in self.children)
 
     def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
