@@ -1,7 +1,7 @@
 """
 Run the suite on SQLite and on PostgreSQL, then a part of it with the newest Django; the last line counts all tests.
 
-    python -m tests.run                                     both databases, at the same time, then the newest Django
+    python -m tests.run                                     both databases, in two parts each, then the newest Django
     python -m tests.run --only sqlite tests.rooms -v 2      labels and options go to Django's test command
     python -m tests.run --newest only tests.rooms           with the newest Django alone: see newest.py
     python -m tests.run --seed 4711                         in the order of an earlier run
@@ -29,6 +29,8 @@ from tests.postgres import temporary_server
 
 DATABASES = ("sqlite", "postgresql")
 PROJECT = Path(__file__).parent.parent
+#: The parts of the suite that start workers and servers.
+WITH_PROCESSES = ("tests.crashes", "tests.example")
 #: Of any module, also in the workers that tests start. RuntimeWarning is Django's word for a naive datetime.
 WARNINGS = "error::DeprecationWarning,error::ResourceWarning,error::RuntimeWarning"
 
@@ -134,7 +136,7 @@ def main() -> int:
 def batches(options: argparse.Namespace, arguments: list[str]) -> list[list[Suite]]:
     """Return the suites, those together that may run at the same time: two processors have no room for more."""
     databases = options.only or DATABASES
-    ours = [Suite(database, database, sys.executable, arguments) for database in databases]
+    ours = [suite for database in databases for suite in parts(database, arguments)]
     if options.newest == "no" or (options.newest == "auto" and arguments):
         return [ours]
     python = newest.interpreter()
@@ -144,6 +146,19 @@ def batches(options: argparse.Namespace, arguments: list[str]) -> list[list[Suit
         if python
     ]
     return [theirs] if options.newest == "only" else [ours, theirs]
+
+
+def parts(database: str, arguments: list[str]) -> list[Suite]:
+    """Return the whole suite in two: tests with processes of their own mostly wait, while the others compute."""
+    is_shared = database == "postgresql" and os.environ.get("DURABLE_TEST_DATABASE_URL")
+    if arguments or is_shared:
+        return [Suite(database, database, sys.executable, arguments)]
+    folders = [path.parent.name for path in PROJECT.glob("tests/*/__init__.py")]
+    names = sorted(f"tests.{name}" for name in [*folders, *(path.stem for path in PROJECT.glob("tests/test_*.py"))])
+    return [
+        Suite(f"{database}, processes", database, sys.executable, WITH_PROCESSES),
+        Suite(database, database, sys.executable, [name for name in names if name not in WITH_PROCESSES]),
+    ]
 
 
 def prepared(stack: contextlib.ExitStack, suite: Suite, options: argparse.Namespace) -> SuiteProcess:
@@ -182,7 +197,7 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         default=True,
         help="run both databases at the same time (default)",
     )
-    parser.add_argument("--seconds", type=float, default=1080, help="give up a suite that hangs (default: 18 minutes)")
+    parser.add_argument("--seconds", type=float, default=1200, help="give up a suite that hangs (default: 20 minutes)")
     return parser.parse_known_args(arguments)
 
 
