@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
-from durable_django import Queue, Rate, receive, step, workflow
+from durable_django import Queue, Rate, gather, receive, step, workflow
 from durable_django.base.clock import Now
 from tests.sample.models import Mark, Span
 
@@ -61,3 +62,18 @@ def occupy(queue: str, seconds: float) -> None:
 @workflow
 def occupies(queue: str, seconds: float) -> None:
     occupy(queue, seconds)
+
+
+@workflow
+def named(label: object) -> object:
+    """Return the label; "fail" fails."""
+    if label == "fail":
+        message = f"{label} fails"
+        raise ValueError(message)
+    return label
+
+
+@workflow
+def gathers_named(labels: list[str]) -> list[object]:
+    """Gather a child for each label; "object" is one that cannot be stored."""
+    return gather(*(partial(named, object() if label == "object" else label) for label in labels))
