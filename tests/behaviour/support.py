@@ -23,7 +23,8 @@ from tests.sample.models import Mark
 from tests.sample.promises import Here
 
 # Failures that a test provokes are not news: without a handler, Python would print their records into the report.
-logging.getLogger("durable_django").addHandler(logging.NullHandler())
+for _name in ("durable_django", "django.tasks", "django_tasks"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())
 
 #: Nobody waits longer for something that must happen.
 LIMIT_SECONDS = 30.0

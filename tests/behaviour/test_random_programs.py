@@ -19,9 +19,9 @@ from tests.sample.looping import acts_in_async
 from tests.sample.promises import acts_itself
 
 PROGRAMS = 4
-#: Seconds that pass between two looks; every wait of a program ends within a minute.
-LONGEST_SECONDS = 200
 LAST_DISTURBANCE_SECONDS = 60
+#: When to look: every second at first; later so often that the shorter of two delays is over before the longer one.
+LOOKS = (*range(LAST_DISTURBANCE_SECONDS), *range(LAST_DISTURBANCE_SECONDS, 2500, 5))
 PUBLISHER = "publisher"
 
 
@@ -114,7 +114,7 @@ class ARandomProgram(TestCase):
         Event.objects.create(workflow_id=PUBLISHER, key="e0", value='"there"')
         with acting(body):
             handle = definition.start()
-            for second in range(LONGEST_SECONDS):
+            for second in LOOKS:
                 # Who dies so often must not be given up.
                 Workflow.objects.update(max_recoveries=10**6)
                 with travel(seconds=second):
