@@ -213,19 +213,23 @@ class APlainCall(TransactionTestCase):
     def test_of_an_async_workflow_that_is_cancelled_is_interrupted(self):
         """In the middle of a step, and of a wait beside the engine: nobody waits for its end."""
 
+        naps = threading.Event()
+
         async def nap():
             try:
+                naps.set()
                 await asyncio.sleep(LIMIT_SECONDS)
             finally:
                 await Mark.objects.acreate(label="interrupted")
 
         def cancel():
-            eventually(lambda: "before" in labels(), "the workflow has begun")
+            eventually(naps.is_set, "the workflow naps")
             Workflow.objects.filter(name=workflow.name).cancel("enough")
 
         for workflow in (looping.acts_in_async_step, acts_in_async):
             Workflow.objects.all().delete()
             Mark.objects.all().delete()
+            naps.clear()
             thread = threading.Thread(target=elsewhere, args=[cancel])
             thread.start()
             began = time.monotonic()
