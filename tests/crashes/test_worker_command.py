@@ -125,7 +125,8 @@ class AWorkerThatDoesNotStart(CrashTestCase):
         self.assertEqual(1, worker.wait())
         for sentence in sentences:
             self.assertIn(sentence, worker.log.read_text())
-        self.assertEqual(0, Worker.objects.count())
+        # A heartbeat of this process, for plain calls of earlier tests, may still be there.
+        self.assertEqual(0, Worker.objects.filter(takes_slots=True).count())
 
     def test_without_migrations(self):
         """G29: it exits 1 with the reason and the way out, and claims nothing."""
