@@ -103,8 +103,15 @@ class WorkerUnderTest:
         return self.process.wait(LIMIT_SECONDS)
 
     def reap(self) -> None:
-        """Leave no process behind, whatever state it is in."""
-        for pid in [*self.children, self.process.pid]:
+        """
+        Leave no process behind, whatever state it is in.
+
+        A supervisor that outlived its children, if only for a moment, would start another: it would register itself in
+        the database of the next test before it notices that it is alone.
+        """
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process.pid, signal.SIGSTOP)
+        for pid in [self.process.pid, *self.children]:
             _kill(pid)
         self.process.wait()
 

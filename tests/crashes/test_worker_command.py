@@ -125,7 +125,6 @@ class AWorkerThatDoesNotStart(CrashTestCase):
         self.assertEqual(1, worker.wait())
         for sentence in sentences:
             self.assertIn(sentence, worker.log.read_text())
-        # A heartbeat of this process, for plain calls of earlier tests, may still be there.
         self.assertEqual(0, Worker.objects.filter(takes_slots=True).count())
 
     def test_without_migrations(self):
