@@ -130,7 +130,11 @@ class PostgresBell(Bell):
 
 
 class SqliteBell(Bell):
-    """data_version changes when another connection has committed, of whichever process."""
+    """
+    data_version changes when another connection has committed, of whichever process.
+
+    A new bell rings at once: what was committed before its first glance was heard by nobody.
+    """
 
     def __init__(self, alias: str) -> None:
         super().__init__(alias)
@@ -155,4 +159,4 @@ class SqliteBell(Bell):
     def _has_changed(self, session: Any) -> bool:
         version = session.execute("PRAGMA data_version").fetchone()[0]
         before, self._version = self._version, version
-        return before is not None and before != version
+        return bool(before != version)

@@ -118,7 +118,6 @@ class ABell(BellTestCase):
         self.assertFalse(rang)
         slept.assert_called_once_with(0.5)
 
-    @ON_POSTGRESQL
     def test_that_is_new_rings_at_once(self):
         """What came before it listened was heard by nobody: look."""
         self.assertTrue(wakeups.bell("default").wait(30))
