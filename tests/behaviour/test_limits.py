@@ -139,10 +139,10 @@ class ASlot(LimitTestCase):
 
 class AQueueThatIsFull(LimitTestCase):
     def test_by_many_endings_never_wedges(self):
-        """Thirty of each kind pass through a single slot."""
-        begins.start_many([(f"good-{number}",) for number in range(30)])
-        fails_at_once.start_many([(f"bad-{number}",) for number in range(30)])
-        cancelled = waits.start_many([(f"never-{number}",) for number in range(30)])
+        """A hundred of each kind pass through a single slot."""
+        begins.start_many([(f"good-{number}",) for number in range(100)])
+        fails_at_once.start_many([(f"bad-{number}",) for number in range(100)])
+        cancelled = waits.start_many([(f"never-{number}",) for number in range(100)])
 
         run_until_idle()
         for handle in cancelled:
