@@ -60,6 +60,11 @@ class BadOptions(WorkerCommandTestCase):
         """A misspelt queue would never be served."""
         self.assert_refused("--queues", "default,secnd", words=["does not start", "'secnd'", "Did you mean 'second'?"])
 
+    def test_that_leave_no_queue_are_refused(self):
+        """A worker that claims nothing, ever, is a mistake."""
+        self.assert_refused("--exclude-queues", "*", words=["does not start", "--exclude-queues *", "leave no queue"])
+        self.assert_refused("--queues", "second", "--exclude-queues", "sec*", words=["leave no queue"])
+
     def test_may_be_left_out(self):
         """The defaults: all queues, THREADS threads, one process, 30 s of grace."""
         with override_settings(DURABLE_DJANGO={"THREADS": 3}):

@@ -67,6 +67,7 @@ class Command(BaseCommand):
         try:
             for pattern in (*options["queues"], *options["exclude_queues"]):
                 _require_queue(pattern)
+            _require_any_queue(_chosen(options))
             refusals = boot.refusals(alias)
             warnings = [] if refusals else checks.judge_connections(alias, _chosen(options))
         except DatabaseError as error:
@@ -102,6 +103,13 @@ def _require_queue(pattern: str) -> None:
     """Raise UnknownQueue, with the nearest name, if no declared queue is meant: its work would wait for ever."""
     if not any(fits(name, [pattern]) for name in registry.queues.names()):
         registry.queues.require(pattern)
+
+
+def _require_any_queue(chosen: WorkerOptions) -> None:
+    """Refuse to be a worker that would claim nothing, ever."""
+    if not any(map(chosen.serves, registry.queues.names())):
+        left = f"--queues and --exclude-queues {','.join(chosen.exclude_queues)} leave no queue to claim from"
+        raise CommandError(f"The worker does not start.\n{left}. Exclude fewer.", returncode=1)
 
 
 def _queues(text: str) -> tuple[str, ...]:
