@@ -28,7 +28,9 @@ def durable_worker(processes: int = 1) -> Iterator[int]:
 def dbos_worker(processes: int = 1) -> Iterator[int]:
     """Run workers of dbos, ready to claim, and yield the process number of the first one."""
     with ExitStack() as stack:
-        workers = [stack.enter_context(running(["-m", "benchmarks.dbos_side"])) for _number in range(processes)]
+        workers = [
+            stack.enter_context(running(["-m", "benchmarks.dbos_side"], is_heard=True)) for _number in range(processes)
+        ]
         for process in workers:
             assert process.stdout is not None
             process.stdout.readline()
@@ -36,12 +38,16 @@ def dbos_worker(processes: int = 1) -> Iterator[int]:
 
 
 @contextmanager
-def running(arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a worker of whoever, by its own command, until the block ends."""
+def running(arguments: list[str], *, is_heard: bool = False) -> Iterator[subprocess.Popen[bytes]]:
+    """
+    Run a worker of whoever, by its own command, until the block ends.
+
+    is_heard  what it prints can be read, and must be: a pipe that is full would stop it
+    """
     process = subprocess.Popen(
         [sys.executable, *arguments],
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        stdout=subprocess.PIPE if is_heard else subprocess.DEVNULL,
         # Logs are written as by default, to where they cost what a terminal or a collector would not.
         stderr=subprocess.DEVNULL,
         start_new_session=True,
