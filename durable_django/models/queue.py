@@ -69,9 +69,15 @@ class QueueQuerySet(models.QuerySet["Queue"]):
         given  the keywords of Queue(); None takes a limit away, others stay as they are
 
         The next claim of every worker honours them; what runs is not stopped. Raises TypeError or ValueError, naming
-        the argument.
+        the argument, also for one that contradicts what stays: then none of the queues is changed.
         """
-        return self.change_limits(limits.changes_of(**given), is_edited=True)
+        columns = limits.changes_of(**given)
+        with transaction.atomic(using=self.db):
+            # Locked, so that nobody changes in between what it is judged with.
+            rows = list(self.order_by("pk").select_for_update(no_key=True))
+            for row in rows:
+                _require_agreement(row, columns)
+            return self.filter(pk__in=[row.pk for row in rows]).change_limits(columns, is_edited=True)
 
     @recorded("revert")
     def revert(self) -> int:
@@ -175,6 +181,14 @@ class Queue(models.Model):
 
     def _alone(self) -> QueueQuerySet:
         return Queue.objects.using(self._state.db or "default").filter(pk=self.pk)
+
+
+def _require_agreement(row: Queue, columns: Mapping[str, Any]) -> None:
+    try:
+        limits.require_agreement(Limits(**{**row.limits.as_columns(), **columns}))
+    except ValueError as error:
+        message = f"Queue {row.name!r}: {error} Change both in one edit(), or take one away with None."
+        raise ValueError(message) from None
 
 
 def unlimited() -> Q:
