@@ -31,6 +31,7 @@ from durable_django.worker.options import WorkerOptions
 from durable_django.worker.pools import Pools
 from durable_django.worker.quiet import Quiet
 from durable_django.worker.scheduler import Scheduler
+from durable_django.worker.wake import Wake
 
 #: After a ring the loop looks at once, but not more often than this.
 _NEWS_SECONDS = 0.003
@@ -45,9 +46,7 @@ _GATHER_SECONDS = 0.004
 class Loop:
     """The turns of one worker process."""
 
-    def __init__(
-        self, alias: str, options: WorkerOptions, pools: Pools, heartbeat: Heartbeat, wake: threading.Event
-    ) -> None:
+    def __init__(self, alias: str, options: WorkerOptions, pools: Pools, heartbeat: Heartbeat, wake: Wake) -> None:
         self.alias = alias
         self.options = options
         self.pools = pools

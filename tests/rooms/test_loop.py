@@ -1,6 +1,5 @@
 """worker/loop.py: what one process claims, and when it claims nothing for the sake of one that must run alone."""
 
-import threading
 from types import SimpleNamespace
 from unittest import mock
 
@@ -17,6 +16,7 @@ from durable_django.worker.loop import Loop
 from durable_django.worker.options import WorkerOptions
 from durable_django.worker.pool import Pool
 from durable_django.worker.pools import Pools
+from durable_django.worker.wake import Wake
 from tests.behaviour.support import eventually, row
 from tests.rooms.test_pool import Runs
 from tests.sample.promises import takes_order
@@ -46,7 +46,7 @@ class LoopTestCase(TestCase):
         heartbeat = SimpleNamespace(owner=Ownership(worker))
         tasks = AsyncPool("default", 2, 3, lambda: None, lambda: None)
         self.addCleanup(tasks.stop)
-        return Loop("default", WorkerOptions(threads=2, **options), Pools(pool, tasks), heartbeat, threading.Event())
+        return Loop("default", WorkerOptions(threads=2, **options), Pools(pool, tasks), heartbeat, Wake())
 
     def stop(self, pool):
         for workflow in Workflow.objects.all():
