@@ -24,6 +24,7 @@ MOST_OF_STEP = 20_000
 MOST_OF_ERROR = 100_000
 #: How much is shown of a payload that is not read.
 _HEAD = 500
+_GONE = "its retention is over: arguments, steps and outcome are gone"
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def read(row: Workflow, most_steps: int) -> History:
         error=_stored(row, "error"),
         steps=steps[::-1],
         left_out=max(0, count - len(steps)),
-        situation=_situation(row, now, alias),
+        situation=_GONE if row.pruned_at is not None else _situation(row, now, alias),
     )
 
 
@@ -153,6 +154,8 @@ def _bounded(rows: Any, **limits: int) -> Any:
 
 
 def _stored(row: Workflow | Step, column: str) -> Stored:
+    if isinstance(row, Workflow) and row.pruned_at is not None:
+        return Stored(None, None)
     return Stored(vars(row)[f"{column}_head"], vars(row)[f"{column}_length"])
 
 

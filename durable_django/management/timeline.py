@@ -39,7 +39,7 @@ def describe(history: History, style: Style) -> str:
 
 def _facts(history: History, style: Style) -> Iterator[str]:
     workflow = history.workflow
-    call = history.arguments.described(lambda text: payloads.describe_call(text, _LONGEST_LINE))
+    call = history.arguments.described(lambda text: payloads.describe_call(text, _LONGEST_LINE)) or ""
     yield f"{plain(workflow.pk)}  {plain(workflow.name)}{plain(call)}"
     yield f"  {'status':<13}{coloured(style, workflow.status, workflow.status)}{_why(history)}"
     for name, value in _more_facts(history).items():
@@ -128,5 +128,5 @@ def _outcome(history: History) -> Iterator[str]:
         traceback = "" if error.is_cut else payloads.describe_error(str(error.head)).traceback
         if traceback:
             yield plain_lines(traceback.rstrip())
-    elif history.workflow.status == "succeeded":
+    elif history.workflow.status == "succeeded" and history.workflow.pruned_at is None:
         yield f"  result: {shortened(plain(result.described(payloads.describe_value)), _LONGEST_LINE)}"

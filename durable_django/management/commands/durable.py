@@ -16,6 +16,7 @@ from durable_django.management import (
     changing,
     history,
     listing,
+    pruning,
     queues,
     rendering,
     scheduling,
@@ -29,7 +30,7 @@ _EXIT_CODES = "Exit codes: 0 done, 1 refused or not found, 2 wrong usage; of wor
 
 
 class Command(BaseCommand):
-    """One verb each: list, show, start, cancel, pause, resume, queues, schedules, worker."""
+    """One verb each: see add_arguments()."""
 
     help = f"Look at durable workflows and operate them. {_EXIT_CODES}"
     # The person at the terminal may be here because a check fails.
@@ -48,6 +49,7 @@ class Command(BaseCommand):
         for verb in changing.VERBS.values():
             words = f"{verb.name} workflows: some ids, or all that the filters leave"
             changing.add_arguments(verbs.add_parser(verb.name, help=words), verb)
+        pruning.add_arguments(verbs.add_parser("prune", help="take all but the bare row from what ended long ago"))
         queues.add_arguments(verbs.add_parser("queues", help="how full the queues are; pause, resume or revert some"))
         verbs.add_parser("schedules", help="schedules: when each fires next")
         for each in verbs.choices.values():
@@ -80,6 +82,7 @@ class Command(BaseCommand):
         verbs = {
             "list": listing.show,
             "start": starting.start,
+            "prune": pruning.run,
             "queues": queues.run,
             "schedules": scheduling.show,
         }
