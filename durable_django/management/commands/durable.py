@@ -21,8 +21,10 @@ from durable_django.management import (
     rendering,
     scheduling,
     selection,
+    sending,
     starting,
     timeline,
+    workers,
 )
 from durable_django.management.commands import worker
 
@@ -49,9 +51,12 @@ class Command(BaseCommand):
         for verb in changing.VERBS.values():
             words = f"{verb.name} workflows: some ids, or all that the filters leave"
             changing.add_arguments(verbs.add_parser(verb.name, help=words), verb)
+        sending.add_arguments(verbs.add_parser("send", help="send a message to a workflow"))
         pruning.add_arguments(verbs.add_parser("prune", help="take all but the bare row from what ended long ago"))
         queues.add_arguments(verbs.add_parser("queues", help="how full the queues are; pause, resume or revert some"))
-        verbs.add_parser("schedules", help="schedules: when each fires next")
+        words = "when the schedules fire next; pause, resume, revert, trigger or backfill some"
+        scheduling.add_arguments(verbs.add_parser("schedules", help=words))
+        workers.add_arguments(verbs.add_parser("workers", help="worker processes: which live, what they hold"))
         for each in verbs.choices.values():
             each.add_argument("--json", action="store_true", help="answer in JSON")
         worker.Command().add_arguments(verbs.add_parser("worker", help="the same as manage.py worker"))
@@ -84,7 +89,9 @@ class Command(BaseCommand):
             "start": starting.start,
             "prune": pruning.run,
             "queues": queues.run,
-            "schedules": scheduling.show,
+            "schedules": scheduling.run,
+            "send": sending.run,
+            "workers": workers.show,
         }
         if options["verb"] == "show":
             self._show(options)
