@@ -19,6 +19,7 @@ from durable_django.management import (
     pruning,
     queues,
     rendering,
+    replaying,
     scheduling,
     selection,
     sending,
@@ -53,6 +54,7 @@ class Command(BaseCommand):
             changing.add_arguments(verbs.add_parser(verb.name, help=words), verb)
         sending.add_arguments(verbs.add_parser("send", help="send a message to a workflow"))
         pruning.add_arguments(verbs.add_parser("prune", help="take all but the bare row from what ended long ago"))
+        replaying.add_arguments(verbs.add_parser("replay", help="does the code fit the histories that are under way?"))
         queues.add_arguments(verbs.add_parser("queues", help="how full the queues are; pause, resume or revert some"))
         words = "when the schedules fire next; pause, resume, revert, trigger or backfill some"
         scheduling.add_arguments(verbs.add_parser("schedules", help=words))
@@ -91,6 +93,7 @@ class Command(BaseCommand):
             "queues": queues.run,
             "schedules": scheduling.run,
             "send": sending.run,
+            "replay": replaying.run,
             "workers": workers.show,
         }
         if options["verb"] == "show":
