@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.utils.module_loading import import_string
 
+from durable_django.api.declaring import LONGEST_NAME, is_name
 from durable_django.base import registry
+from durable_django.base.payloads.decoding import MAX_STORED_BYTES
+from durable_django.base.payloads.texts import safe_repr, safe_str
 from durable_django.conf import SETTING, defaults, durable_settings
 
-_LEAST: dict[str, float] = {
-    "LEASE_SECONDS": 1,
-    "HEARTBEAT_SECONDS": 0.1,
-    "POLL_SECONDS": 0.01,
-    "THREADS": 1,
-    "ASYNC_CONCURRENCY": 1,
-    "ASYNC_CONNECTIONS": 3,
-    "MAX_RECOVERIES": 0,
-    "MAX_PAYLOAD_BYTES": 1024,
-    "MAX_DEPTH": 1,
-    "MAX_ID_LENGTH": 1,
-    "MAX_ERROR_BYTES": 1024,
-    "RETENTION_DAYS": 0,
-    "FAILED_RETENTION_DAYS": 0,
-    "IDEMPOTENCY_DAYS": 0,
-}
 #: A century of days, beyond which lie dates that databases cannot count back to.
 _CENTURY_DAYS = 36_500
-_MOST: dict[str, float] = {
-    "MAX_ID_LENGTH": 255,
-    "MAX_DEPTH": 200,
-    "RETENTION_DAYS": _CENTURY_DAYS,
-    "FAILED_RETENTION_DAYS": _CENTURY_DAYS,
-    "IDEMPOTENCY_DAYS": _CENTURY_DAYS,
+#: The least and the most of each number. Waits of more than a day are none that anybody wants, and overflow timers.
+_BOUNDS: dict[str, tuple[float, float]] = {
+    "LEASE_SECONDS": (1, 86_400),
+    "HEARTBEAT_SECONDS": (0.1, 43_200),
+    "POLL_SECONDS": (0.01, 86_400),
+    "THREADS": (1, 10_000),
+    "ASYNC_CONCURRENCY": (1, 1_000_000),
+    "ASYNC_CONNECTIONS": (3, 10_000),
+    "MAX_RECOVERIES": (0, 1_000_000),
+    # What is larger would be stored, and never be read again.
+    "MAX_PAYLOAD_BYTES": (1024, MAX_STORED_BYTES),
+    "MAX_DEPTH": (1, 200),
+    "MAX_ID_LENGTH": (1, 255),
+    "MAX_ERROR_BYTES": (1024, MAX_STORED_BYTES),
+    "RETENTION_DAYS": (0, _CENTURY_DAYS),
+    "FAILED_RETENTION_DAYS": (0, _CENTURY_DAYS),
+    "IDEMPOTENCY_DAYS": (0, _CENTURY_DAYS),
+}
+#: Texts that are written into columns, and whether each can be.
+_TEXTS: dict[str, tuple[str, Callable[[str], bool]]] = {
+    "DEFAULT_QUEUE": (f" of 1 to {LONGEST_NAME} printable characters", is_name),
+    "APPLICATION": (
+        f" of at most {LONGEST_NAME} printable characters",
+        lambda text: text.isprintable() and len(text) <= LONGEST_NAME,
+    ),
 }
 #: Of what may be a fraction, and of what may be None, which says for ever.
 _FRACTIONS = ("_SECONDS", "_DAYS")
@@ -48,43 +54,53 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
     chosen = getattr(settings, SETTING, {})
     if not isinstance(chosen, dict):
         hint = f"Write {SETTING} = {{'LEASE_SECONDS': 30}}."
-        return [Error(f"{SETTING} must be a dict, got {chosen!r}.", hint=hint, id="durable_django.E001")]
+        return [Error(f"{SETTING} must be a dict, got {safe_repr(chosen)}.", hint=hint, id="durable_django.E001")]
     messages = [_unknown(key) for key in chosen if key not in defaults()]
     messages += [message for key in chosen if key in defaults() for message in _judge(key, chosen[key])]
     return messages or [*_judge_lease(), *_judge_permission()]
 
 
+def is_sound(key: str) -> bool:
+    """Whether the value of a setting can be; for checks that go by it, which leave the report to check_settings()."""
+    return not _judge(key, getattr(durable_settings, key))
+
+
 def _unknown(key: Any) -> CheckMessage:
-    hint = registry.nearest(str(key), defaults()).strip() or f"Known keys: {', '.join(sorted(defaults()))}."
-    return Error(f"{SETTING} has no key {key!r}.", hint=hint, id="durable_django.E002")
+    shown = safe_repr(key)
+    hint = registry.nearest(shown.strip("'"), defaults()).strip() or f"Known keys: {', '.join(sorted(defaults()))}."
+    return Error(f"{SETTING} has no key {shown}.", hint=hint, id="durable_django.E002")
 
 
 def _judge(key: str, value: Any) -> list[CheckMessage]:
     default = defaults()[key]
-    expected = _expected(key, default)
     if _is_fine(key, value, default):
         return []
-    message = f"{SETTING}[{key!r}] must be {expected}, got {value!r}."
+    message = f"{SETTING}[{key!r}] must be {_expected(key, default)}, got {safe_repr(value)}."
     return [Error(message, hint=f"The default is {default!r}.", id="durable_django.E003")]
 
 
 def _expected(key: str, default: Any) -> str:
     kind = {bool: "True or False", int: "a whole number", float: "a number", str: "a str"}[type(default)]
     kind = "a number" if key.endswith(_FRACTIONS) else kind
-    bounds = f" from {_LEAST[key]:g}" if key in _LEAST else ""
-    bounds += f" to {_MOST[key]:g}" if key in _MOST else ""
-    return kind + bounds + (", or None" if key.endswith(_ENDLESS) else "")
+    if key in _TEXTS:
+        return kind + _TEXTS[key][0]
+    if key not in _BOUNDS:
+        return kind
+    least, most = _BOUNDS[key]
+    return f"{kind} from {least:.15g} to {most:.15g}" + (", or None" if key.endswith(_ENDLESS) else "")
 
 
 def _is_fine(key: str, value: Any, default: Any) -> bool:
-    if isinstance(default, bool | str):
-        return type(value) is type(default) and (key != "DEFAULT_QUEUE" or bool(str(value).strip()))
+    if isinstance(default, bool):
+        return type(value) is bool
+    if isinstance(default, str):
+        return type(value) is str and (key not in _TEXTS or _TEXTS[key][1](value))
     if value is None:
         return key.endswith(_ENDLESS)
     kinds = (int, float) if key.endswith(_FRACTIONS) else (int,)
-    if type(value) not in kinds or not math.isfinite(value):
-        return False
-    return bool(_LEAST.get(key, -math.inf) <= value <= _MOST.get(key, math.inf))
+    least, most = _BOUNDS[key]
+    # A whole number is compared as it is, however large; NaN is never within bounds.
+    return type(value) in kinds and least <= value <= most
 
 
 def _judge_lease() -> list[CheckMessage]:
@@ -102,7 +118,7 @@ def _judge_permission() -> list[CheckMessage]:
         if not chosen or callable(import_string(chosen)):
             return []
         reason = "it is not callable"
-    except ImportError as error:
-        reason = str(error)
+    except Exception as error:  # noqa: BLE001 - a module of the project may raise anything when it is imported
+        reason = f"{type(error).__name__}: {safe_str(error)}"
     hint = "Write def may_read(request, workflow_id, key): ... and name it as a dotted path."
     return [Error(f"STREAM_PERMISSION is {chosen!r}: {reason}.", hint=hint, id="durable_django.E010")]
