@@ -28,8 +28,8 @@ def _judge_isolation(place: str, connection: Any) -> list[CheckMessage]:
         return []
     hint = "Remove 'isolation_level', or give the tables an alias of their own: READ COMMITTED is what they need."
     text = (
-        f"{place} is used at a stricter isolation than READ COMMITTED: behind a lock the engine would not see what "
-        "the others have just committed, so that messages wake nobody and limits of queues do not hold."
+        f"{place} is used at a stricter isolation than READ COMMITTED: claims, starts and messages that meet others "
+        "fail with 'could not serialize access', or do not see what was committed while they waited for a lock."
     )
     return [Error(text, hint=hint, id="durable_django.E016")]
 
