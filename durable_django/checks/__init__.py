@@ -7,7 +7,7 @@ settings.py      E001 DURABLE_DJANGO is not a dict              E002 unknown key
 declarations.py  E004 two workflows have one name               E005 @workflow(queue=) names an undeclared queue
                  E011 two schedules have one name               E012 @schedule(queue=) names an undeclared queue
                  W016 on_failure or on_cancel names no workflow
-routing.py       E013 the tables are in no or several databases E014 routers do not let the tables be made
+routing.py       E018 the tables are in no or several databases E014 routers do not let the tables be made
 databases.py     E006 neither PostgreSQL nor SQLite             E015 AUTOCOMMIT is off
 sqlite.py        E007 in memory                                 E009 older than 3.35
                  W001 no write-ahead log                        W004 transactions do not begin IMMEDIATE

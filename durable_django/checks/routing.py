@@ -40,7 +40,7 @@ def check_routing(**_kwargs: Any) -> list[CheckMessage]:
 
 
 def _astray(text: str) -> CheckMessage:
-    return Error(text, hint=_HINT, id="durable_django.E013")
+    return Error(text, hint=_HINT, id="durable_django.E018")
 
 
 def connection_of_tables() -> Any:

@@ -71,21 +71,21 @@ class TheRouters(CheckTestCase):
         with routed_by(Router):
             self.assertEqual([], ours.check_routing())
 
-    def test_E013_that_spread_the_tables(self):
+    def test_E018_that_spread_the_tables(self):
         """Both databases are named, with what a router should answer."""
         with routed_by(RoutesToAnother):
             self.assert_message(
-                ours.check_routing(), "E013", "spread", "'default', 'jobs'", hint="app_label == 'durable_django'"
+                ours.check_routing(), "E018", "spread", "'default', 'jobs'", hint="app_label == 'durable_django'"
             )
 
-    def test_E013_that_answer_nothing_useful(self):
+    def test_E018_that_answer_nothing_useful(self):
         """A database that is not there, an exception: and no other check raises."""
         for router, words in (
             (RoutesAllToNowhere, "'jobs', which is not in DATABASES"),
             (Raises, "RuntimeError: no tenant"),
         ):
             with self.subTest(router=router), routed_by(router):
-                self.assert_message(ours.check_routing(), "E013", words, hint="to one")
+                self.assert_message(ours.check_routing(), "E018", words, hint="to one")
                 for check in (ours.check_database, ours.check_transactions, ours.check_postgresql, ours.check_pool):
                     self.assertEqual([], check())
                 for check in (ours.check_connections, ours.check_tables):
