@@ -44,6 +44,8 @@ class DurableSettings:
     MAX_ERROR_BYTES: int = 64 * 1024
     #: Dotted path of a callable that decides who may read which stream in a browser; nobody may without one.
     STREAM_PERMISSION: str = ""
+    #: Dotted path of a callable that hides secrets in what people are shown; none, and everything is shown.
+    REDACT: str = "durable_django.redaction.redact"
     #: Async workflows that one worker process runs at the same time.
     ASYNC_CONCURRENCY: int = 100
     #: Threads, hence connections, by which async workflows of one process ask the database.

@@ -125,6 +125,15 @@ class TheSettings(CheckTestCase):
         for path in ("", "tests.rooms.test_checks.found"):
             self.assertEqual([], found(ours.check_settings, STREAM_PERMISSION=path))
 
+    def test_E013_with_a_redaction_that_is_none(self):
+        """It must be there, and callable; none at all shows everything."""
+        for path in ("nowhere.redact", "redact", "tests.settings.SECRET_KEY"):
+            messages = found(ours.check_settings, REDACT=path)
+            self.assert_message(messages, "E013", path, hint="def redact(name, value)")
+
+        for path in ("", "tests.rooms.test_checks.found"):
+            self.assertEqual([], found(ours.check_settings, REDACT=path))
+
     def test_that_are_wrong_twice_say_both(self):
         """All findings at once."""
         messages = found(ours.check_settings, THREAD=5, LEASE_SECONDS=0)
