@@ -20,8 +20,8 @@ HIDDEN_BY_FAILURE = "[hidden: REDACT failed]"
 #: Words that make a name that of a secret, wherever they stand in it: db_password, X-API-Key, cardNumber.
 _WORDS = (
     "password", "passwd", "passphrase", "pwd", "secret", "token", "authorization", "cookie", "session_key", "sessionid",
-    "credential", "credentials", "api_key", "apikey", "access_key", "private_key", "signing_key", "encryption_key", "dsn",
-    "database_url", "card_number", "credit_card", "cc_number", "pan", "cvv", "cvc", "csc", "iban", "ssn",
+    "credential", "credentials", "api_key", "apikey", "access_key", "private_key", "signing_key", "encryption_key",
+    "dsn", "database_url", "card_number", "credit_card", "cc_number", "pan", "cvv", "cvc", "csc", "iban", "ssn",
     "social_security_number", "otp", "totp", "pin",
 )  # fmt: skip
 _NAME = re.compile(rf"(?:^|_)(?:{'|'.join(_WORDS)})s?\d*(?:_|$)")

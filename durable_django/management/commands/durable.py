@@ -20,6 +20,7 @@ from durable_django.management import (
     rendering,
     scheduling,
     selection,
+    showing,
     starting,
     timeline,
 )
@@ -39,9 +40,9 @@ class Command(BaseCommand):
         """Declare a sub-command for each verb."""
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
         listing.add_arguments(verbs.add_parser("list", help="workflows, the newest first"))
-        showing = verbs.add_parser("show", help="one workflow: facts, timeline, outcome")
-        showing.add_argument("id", type=arguments.text, metavar="ID")
-        showing.add_argument(
+        show = verbs.add_parser("show", help="one workflow: facts, timeline, outcome")
+        show.add_argument("id", type=arguments.text, metavar="ID")
+        show.add_argument(
             "--steps", type=arguments.number_or_all, default=100, metavar="N", help="the last so many (100), 0 for all"
         )
         starting.add_arguments(verbs.add_parser("start", help="start a workflow by its name"))
@@ -92,9 +93,12 @@ class Command(BaseCommand):
         row = history.without_payloads(selection.workflows()).filter(pk=options["id"]).first()
         if row is None:
             raise selection.not_found([options["id"]])
-        found = history.read(row, options["steps"])
+        shown = showing.showing()
+        found = history.read(row, options["steps"], redact=shown.redact)
         is_json = options["json"]
-        text = rendering.dumps(rendering.shown(found)) if is_json else timeline.describe(found, self.style)
+        text = (
+            rendering.dumps(rendering.shown(found, shown)) if is_json else timeline.describe(found, self.style, shown)
+        )
         self.stdout.write(text)
 
 
