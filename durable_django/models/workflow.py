@@ -102,6 +102,8 @@ class Workflow(models.Model):
     class Meta:
         verbose_name = _("workflow")
         verbose_name_plural = _("workflows")
+        # What people have passed and what came of it is not for everybody who may see that it runs.
+        permissions = [("view_payload", "Can view payloads")]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=Status.values), name="durable_workflow_status"),
             models.CheckConstraint(
