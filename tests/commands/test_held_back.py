@@ -9,6 +9,8 @@ from tests.behaviour.claiming import claim, start_ids
 from tests.commands.support import answer
 from tests.sample.queued import begins
 
+TURN = "waits for its turn in queue '%s'"
+
 
 def situation(workflow_id="w"):
     return answer("show", workflow_id)["situation"]
@@ -29,16 +31,16 @@ class AQueuedWorkflow(TestCase):
 
         self.assertEqual("queue 'single' is at 1 of 1", situation())
         first.succeed("null")
-        self.assertEqual("", situation())
+        self.assertEqual(TURN % "single", situation())
 
     def test_says_that_every_slot_of_its_partition_is_taken(self):
-        """Others of the queue say nothing."""
+        """Others of the queue wait for their turn."""
         self.start("one_each", "a", "w", partition_key="acme")
         claim("one_each")
         self.start("one_each", "other", partition_key="else")
 
         self.assertEqual("partition 'acme' of queue 'one_each' is at 1 of 1", situation())
-        self.assertEqual("", situation("other"))
+        self.assertEqual(TURN % "one_each", situation("other"))
 
     def test_says_that_the_rate_is_used_up(self):
         """As long as it is."""
@@ -49,16 +51,16 @@ class AQueuedWorkflow(TestCase):
             situation(), r"^rate 3 per 60 s of queue 'rated' is used up until \w{3} [-\d]+ [:\d]+ \(\d.* s\)$"
         )
         with travel(seconds=61):
-            self.assertEqual("", situation())
+            self.assertEqual(TURN % "rated", situation())
 
     def test_says_that_the_rate_of_its_partition_is_used_up(self):
-        """Others of the queue say nothing."""
+        """Others of the queue wait for their turn."""
         self.start("rated_tenants", "a", "b", "w", partition_key="acme")
         claim("rated_tenants")
         self.start("rated_tenants", "other", partition_key="else")
 
         self.assertRegex(situation(), "^rate 2 per 60 s of partition 'acme' of queue 'rated_tenants' is used up until ")
-        self.assertEqual("", situation("other"))
+        self.assertEqual(TURN % "rated_tenants", situation("other"))
 
     def test_that_has_begun_waits_for_no_rate(self):
         """Going on is no start."""
@@ -66,7 +68,7 @@ class AQueuedWorkflow(TestCase):
         claim("rated")
         Workflow.objects.filter(pk="w").update(attempt=1)
 
-        self.assertEqual("", situation())
+        self.assertEqual(TURN % "rated", situation())
 
     def test_says_first_that_its_queue_is_paused(self):
         """Also if it is not due yet."""
@@ -83,12 +85,12 @@ class AQueuedWorkflow(TestCase):
 
         self.assertRegex(situation(), r"^is not due before \w{3} [-\d]+ [:\d]+ \(in \d.* s\)$")
 
-    def test_says_nothing_of_a_queue_that_has_no_row(self):
+    def test_waits_for_its_turn_in_a_queue_that_has_no_row(self):
         """It may be of code that no worker has booted yet."""
         self.start("single", "w")
         Queue.objects.all().delete()
 
-        self.assertEqual("", situation())
+        self.assertEqual(TURN % "single", situation())
 
     def test_says_that_nobody_is_there(self):
         """Neither is one who makes plain calls, or whose lease has passed."""
@@ -106,7 +108,7 @@ class AQueuedWorkflow(TestCase):
 
         self.assertEqual("no live worker serves queue 'single'", situation())
         Worker.objects.register("this", 60, hostname="here", pid=3, queues=["rated", "single"])
-        self.assertEqual("", situation())
+        self.assertEqual(TURN % "single", situation())
 
     def test_says_that_it_must_run_alone(self):
         """Since workers died with it."""

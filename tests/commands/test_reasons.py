@@ -26,42 +26,42 @@ class AWaitingWorkflow(TestCase):
         """And until when."""
         started(talking.receives, "approval", 3600 * 5)
 
-        self.assertRegex(situation(), rf"^waiting for message 'approval', until {A_MOMENT} \(in 4 h 59 min\)$")
+        self.assertRegex(situation(), rf"^waits for message 'approval', until {A_MOMENT} \(in 4 h 59 min\)$")
 
     def test_says_nothing_of_an_end_that_there_is_not(self):
         """It waits for as long as it takes."""
         started(talking.receives, "approval", None)
         started(talking.receives, "", None, workflow_id="any")
 
-        self.assertEqual("waiting for message 'approval'", situation())
-        self.assertEqual("waiting for a message", situation("any"))
+        self.assertEqual("waits for message 'approval'", situation())
+        self.assertEqual("waits for a message", situation("any"))
 
     def test_says_until_when_it_sleeps(self):
         """By the project's time zone."""
         started(talking.sleeps, 3 * 86_400)
 
-        self.assertRegex(situation(), rf"^sleeping, until {A_MOMENT} \(in 2 d 23 h\)$")
+        self.assertRegex(situation(), rf"^sleeps, until {A_MOMENT} \(in 2 d 23 h\)$")
 
     def test_says_that_its_moment_has_come(self):
         """It is not its own fault then."""
         started(talking.sleeps, 60)
 
         with travel(seconds=120):
-            self.assertRegex(situation(), rf"^sleeping, until {A_MOMENT}, which has come: a worker takes it up$")
+            self.assertRegex(situation(), rf"^sleeps, until {A_MOMENT}, which has come: a worker takes it up$")
 
     def test_says_which_event_it_waits_for(self):
         """Of which workflow."""
         started(talking.receives, "", None, workflow_id="other")
         started(talking.awaits_event, "other", "price", None)
 
-        self.assertEqual("waiting for event 'price' of workflow 'other'", situation())
+        self.assertEqual("waits for event 'price' of workflow 'other'", situation())
 
     def test_says_whose_end_it_waits_for(self):
         """By its id."""
         started(talking.receives, "", None, workflow_id="other")
         started(talking.awaits_result, "other")
 
-        self.assertEqual("waiting for the end of workflow 'other'", situation())
+        self.assertEqual("waits for the end of workflow 'other'", situation())
 
     def test_counts_the_children_that_it_waits_for(self):
         """Those that have not ended, of all."""
@@ -69,14 +69,14 @@ class AWaitingWorkflow(TestCase):
         child = Workflow.objects.filter(parent="w").order_by("line").last()
         Workflow.objects.filter(pk=child.pk).update(status="succeeded", finished_at=child.created_at)
 
-        self.assertEqual("waiting for 2 of 3 children", situation())
+        self.assertEqual("waits for 2 of 3 children", situation())
 
     def test_names_the_things_of_which_one_will_do(self):
         """A few of them."""
         started(talking.receives_in_branches, "a", "b", "c", "d", "e", "f")
 
         self.assertEqual(
-            "waiting for the first of: message 'a'; message 'b'; message 'c'; message 'd'; 2 more", situation()
+            "waits for the first of: message 'a'; message 'b'; message 'c'; message 'd'; 2 more", situation()
         )
 
     def test_says_which_step_is_tried_again(self):
@@ -158,11 +158,13 @@ class APausedWorkflow(TestCase):
         self.assertEqual("audit", situation())
 
     def test_says_that_its_attempt_still_runs(self):
-        """Until its next step."""
+        """Until its next step; also if it was cancelled."""
         two_marks.using(id="w").start("w")
         Workflow.objects.update(status="paused", reason="audit", worker="gone")
 
         self.assertEqual("audit; its attempt on worker 'gone' ends at the next step", situation())
+        Workflow.objects.update(status="cancelled", reason="")
+        self.assertEqual("its attempt on worker 'gone' ends at the next step", situation())
 
 
 class TheList(TestCase):
@@ -180,8 +182,8 @@ class TheList(TestCase):
 
         for part in (
             "retry 1 of step 'flaky' in ",
-            "waiting for message 'approval', until ",
-            "waiting for 2 of 2 children",
+            "waits for message 'approval', until ",
+            "waits for 2 of 2 children",
         ):
             self.assertIn(part, text)
         self.assertEqual([], [query["sql"] for query in queries.captured_queries if '"error"' in query["sql"]])

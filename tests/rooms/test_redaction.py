@@ -35,8 +35,8 @@ class Names(SimpleTestCase):
         """However they are written: with underscores, dashes, humps, in the middle of others."""
         for name in (
             "password", "db_password", "passwords", "PASSWORD_2", "token", "access_token", "X-Api-Key", "apiKey",
-            "secret",            "clientSecret", "Authorization", "card_number", "cardNumber", "cvv", "iban", "ssn", "DATABASE_URL",
-            "Set-Cookie",
+            "secret", "clientSecret", "Authorization", "card_number", "cardNumber", "cvv", "iban", "ssn",
+            "DATABASE_URL", "Set-Cookie",
         ):  # fmt: skip
             self.assertEqual(HIDDEN, redact(name, CANARY), name)
             self.assertEqual(HIDDEN, redact(name, {"a": CANARY}), name)
@@ -80,7 +80,8 @@ class Texts(SimpleTestCase):
     def test_keep_everything_else(self):
         """Numbers that are no cards, moments, addresses without passwords, prose."""
         for text in (
-            "order 4111 1111 1111 1112", "2026-11-26 18:00:00", "https://shop.example:8000/a@b", "the token was refused",
+            "order 4111 1111 1111 1112", "2026-11-26 18:00:00", "https://shop.example:8000/a@b",
+            "the token was refused",
             "GB00 AAAA BBBB", "1732640000000000", "x = 7",
         ):  # fmt: skip
             self.assertEqual(text, redact("", text))

@@ -77,16 +77,16 @@ def _running(alias: str, rows: list[Workflow], _redact: Redact | None) -> dict[s
     return {row.pk: workers.reason(row) for row in rows}
 
 
-def _paused(alias: str, rows: list[Workflow], _redact: Redact | None) -> dict[str, str]:
+def _stopped(alias: str, rows: list[Workflow], _redact: Redact | None) -> dict[str, str]:
     held = [row for row in rows if row.worker]
     workers = Workers(alias, held) if held else None
-    return {row.pk: _of_paused(row, workers) for row in rows}
+    return {row.pk: _of_stopped(row, workers) for row in rows}
 
 
-def _of_paused(row: Workflow, workers: Workers | None) -> str:
-    said = row.reason or _("paused by an operator")
+def _of_stopped(row: Workflow, workers: Workers | None) -> str:
+    said = row.reason or (_("paused by an operator") if row.status == Status.PAUSED else "")
     still = workers.letting_go(row) if workers is not None else ""
-    return _("%(what)s; %(still)s") % {"what": said, "still": still} if still else said
+    return _("%(what)s; %(still)s") % {"what": said, "still": still} if said and still else said or still
 
 
 def _is_later(row: Workflow) -> bool:
@@ -103,5 +103,6 @@ _TELLING: dict[str, _Tell] = {
     Status.QUEUED: _queued,
     Status.WAITING: _waiting,
     Status.RUNNING: _running,
-    Status.PAUSED: _paused,
+    Status.PAUSED: _stopped,
+    Status.CANCELLED: _stopped,
 }

@@ -38,14 +38,14 @@ class Queues:
         return queue is not None and queue.is_paused
 
     def reason(self, workflow: Workflow, now: datetime) -> str:
-        """Return why a workflow that is due is not claimed; empty if nothing is known to keep it."""
+        """Return why a workflow that is due is not claimed; if nothing keeps it, it waits for its turn."""
         queue = self._rows.get(workflow.queue)
         if queue is not None and (why := _slots(queue) or self._partition_slots(queue, workflow)):
             return why
         # What was claimed before is no start, and waits for none.
         if queue is not None and not workflow.attempt and (why := self._starts(queue, workflow, now)):
             return why
-        return self._nobody(queue, workflow) or _alone(workflow)
+        return self._nobody(queue, workflow) or _alone(workflow) or _turn(workflow)
 
     def _partition_slots(self, queue: Any, workflow: Workflow) -> str:
         most = queue.partition_concurrency
@@ -145,3 +145,7 @@ def _alone(workflow: Workflow) -> str:
         return ""
     said = _("waits to run alone in a worker, since %(lost)d workers in a row were lost with it")
     return said % {"lost": workflow.recoveries}
+
+
+def _turn(workflow: Workflow) -> str:
+    return _("waits for its turn in queue %(queue)s") % {"queue": quoted(workflow.queue)}

@@ -53,7 +53,7 @@ class Waits:
             return self._several(workflow, now)
         moments = [step.next_retry_at for step in steps if step.next_retry_at is not None]
         if text == awaited.FOR_SEVERAL:
-            said = _("waiting for %(thing)s") % {"thing": self._thing(steps[0], workflow)}
+            said = _("waits for %(thing)s") % {"thing": self._thing(steps[0], workflow)}
         else:
             said = self._of_text(text, workflow)
         return until(said, min(moments) if moments else None, now)
@@ -86,10 +86,10 @@ class Waits:
         steps = self._steps[workflow.pk]
         told = [self._thing(step, workflow) for step in steps[:_MOST_TOLD]]
         if not told:
-            return _("waiting for one of several things")
+            return _("waits for one of several things")
         if len(steps) > _MOST_TOLD:
             told.append(_("%(count)d more") % {"count": len(steps) - _MOST_TOLD})
-        said = _("waiting for the first of: %(things)s") % {"things": "; ".join(told)}
+        said = _("waits for the first of: %(things)s") % {"things": "; ".join(told)}
         moments = [step.next_retry_at for step in steps if step.next_retry_at is not None]
         return until(said, min(moments) if moments else None, now)
 
@@ -107,7 +107,7 @@ class Waits:
     def _of_text(self, text: str, workflow: Workflow) -> str:
         kind, _colon, what = text.partition(":")
         if text == awaited.FOR_TIME:
-            return _("sleeping")
+            return _("sleeps")
         if kind == "message":
             thing = _message(what)
         elif kind == "child":
@@ -116,7 +116,7 @@ class Waits:
             thing = _event(text, what)
         else:
             thing = shortened(plain(text), _LONGEST_LINE)
-        return _("waiting for %(thing)s") % {"thing": thing}
+        return _("waits for %(thing)s") % {"thing": thing}
 
     def _ends(self, workflow: Workflow) -> str:
         count, live = self._children.get(workflow.pk, (0, 0))
