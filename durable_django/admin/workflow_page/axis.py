@@ -64,6 +64,12 @@ class Axis:
         return end >= self.stretches[0].start and start <= self.stretches[-1].end
 
     @property
+    def first_fold(self) -> datetime:
+        """When the first stretch begins that is folded; the end without one."""
+        folds = self.folds
+        return folds[0].start if folds else self.stretches[-1].end
+
+    @property
     def folds(self) -> list[Stretch]:
         """The stretches that are folded."""
         return [stretch for stretch in self.stretches if stretch.is_folded]

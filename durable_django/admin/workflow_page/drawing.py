@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.utils import dateformat, timezone
 from django.utils.translation import gettext as _
 
 from durable_django.admin.workflow_page.axis import Axis
@@ -182,8 +183,17 @@ def _grid(axis: Axis, origin: datetime) -> Iterator[Mark]:
         place = LEFT + (RIGHT - LEFT) * number / 4
         moment = axis.moment(place)
         if moment is not None and all(abs(place - other) > _ROOM_FOR_SCALE for other in taken):
-            since = "0" if moment == origin else spoken_seconds((moment - origin).total_seconds())
-            yield Mark(_number(place), since, "durable-last" if number == 4 else "")  # noqa: PLR2004 - the fifth
+            text = _since(moment, origin) if moment <= axis.first_fold else _clock(moment)
+            yield Mark(_number(place), text, "durable-last" if number == 4 else "")  # noqa: PLR2004 - the fifth
+
+
+def _since(moment: datetime, origin: datetime) -> str:
+    return "0" if moment == origin else spoken_seconds((moment - origin).total_seconds())
+
+
+def _clock(moment: datetime) -> str:
+    """Return the time of the day: behind a fold of days, the time since the beginning would be the same everywhere."""
+    return dateformat.format(timezone.localtime(moment) if timezone.is_aware(moment) else moment, "H:i:s")
 
 
 def _fold(axis: Axis, number: int) -> tuple[Bar, Mark]:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Count, F, Min, OuterRef, QuerySet, Subquery, Value
+from django.db.models import Count, Exists, F, Min, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
@@ -122,9 +122,9 @@ def _counted(alias: str, names: Collection[str]) -> QuerySet[Any]:
 
 
 def _held_rows(alias: str) -> QuerySet[Any]:
-    callers = Worker.objects.using(alias).filter(takes_slots=False)
-    rows = Workflow.objects.using(alias).filter(worker__isnull=False).order_by()
-    return rows.exclude(worker__in=callers.values("pk"))
+    """Return what holds a slot (index durable_workflow_owned); plain calls hold none."""
+    callers = Worker.objects.using(alias).filter(pk=OuterRef("worker"), takes_slots=False)
+    return Workflow.objects.using(alias).filter(~Exists(callers), worker__isnull=False).order_by()
 
 
 def _slots(queue: Any) -> str:
