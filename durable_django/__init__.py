@@ -94,6 +94,7 @@ if TYPE_CHECKING:
         WorkflowFailed,
         WorkflowFinished,
         WorkflowNotFound,
+        WorkflowPruned,
     )
 
 __version__ = "0.1.0"
@@ -140,6 +141,7 @@ _ROOMS = {
     "WorkflowHandle": "api.handles",
     "WorkflowInfo": "engine.context",
     "WorkflowNotFound": "exceptions",
+    "WorkflowPruned": "exceptions",
     "aclose_stream": "api.communication",
     "agather": "api.flow",
     "aget_event": "api.communication",
@@ -231,6 +233,7 @@ __all__ = [
     "WorkflowHandle",
     "WorkflowInfo",
     "WorkflowNotFound",
+    "WorkflowPruned",
     "aclose_stream",
     "agather",
     "aget_event",

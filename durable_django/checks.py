@@ -48,8 +48,22 @@ _LEAST: dict[str, float] = {
     "MAX_DEPTH": 1,
     "MAX_ID_LENGTH": 1,
     "MAX_ERROR_BYTES": 1024,
+    "RETENTION_DAYS": 0,
+    "FAILED_RETENTION_DAYS": 0,
+    "IDEMPOTENCY_DAYS": 0,
 }
-_MOST: dict[str, float] = {"MAX_ID_LENGTH": 255, "MAX_DEPTH": 200}
+#: A century of days, beyond which lie dates that databases cannot count back to.
+_CENTURY_DAYS = 36_500
+_MOST: dict[str, float] = {
+    "MAX_ID_LENGTH": 255,
+    "MAX_DEPTH": 200,
+    "RETENTION_DAYS": _CENTURY_DAYS,
+    "FAILED_RETENTION_DAYS": _CENTURY_DAYS,
+    "IDEMPOTENCY_DAYS": _CENTURY_DAYS,
+}
+#: Of what may be a fraction, and of what may be None, which says for ever.
+_FRACTIONS = ("_SECONDS", "_DAYS")
+_ENDLESS = "_DAYS"
 
 
 @register()
@@ -80,15 +94,18 @@ def _judge(key: str, value: Any) -> list[CheckMessage]:
 
 def _expected(key: str, default: Any) -> str:
     kind = {bool: "True or False", int: "a whole number", float: "a number", str: "a str"}[type(default)]
-    kind = "a number" if key.endswith("_SECONDS") else kind
+    kind = "a number" if key.endswith(_FRACTIONS) else kind
     bounds = f" from {_LEAST[key]:g}" if key in _LEAST else ""
-    return kind + bounds + (f" to {_MOST[key]:g}" if key in _MOST else "")
+    bounds += f" to {_MOST[key]:g}" if key in _MOST else ""
+    return kind + bounds + (", or None" if key.endswith(_ENDLESS) else "")
 
 
 def _is_fine(key: str, value: Any, default: Any) -> bool:
     if isinstance(default, bool | str):
         return type(value) is type(default) and (key != "DEFAULT_QUEUE" or bool(str(value).strip()))
-    kinds = (int, float) if key.endswith("_SECONDS") else (int,)
+    if value is None:
+        return key.endswith(_ENDLESS)
+    kinds = (int, float) if key.endswith(_FRACTIONS) else (int,)
     if type(value) not in kinds or not math.isfinite(value):
         return False
     return bool(_LEAST.get(key, -math.inf) <= value <= _MOST.get(key, math.inf))

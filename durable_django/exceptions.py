@@ -17,6 +17,7 @@ Every error that user code may catch.
     │   ├── WorkflowFailed
     │   ├── WorkflowCancelled
     │   ├── WorkflowFinished
+    │   ├── WorkflowPruned
     │   ├── RecoveriesExhausted
     │   └── ResultTimeout        (TimeoutError)
     ├── StepError                                         about one step
@@ -170,6 +171,16 @@ class WorkflowFinished(WorkflowError):
     """The workflow has ended and takes nothing more."""
 
     template = "Workflow {workflow_id!r} has already ended ({status})."
+
+
+class WorkflowPruned(WorkflowError):
+    """The workflow ended so long ago that only its bare row is left; `status` is how it ended."""
+
+    template = (
+        "Workflow {workflow_id!r} has ended ({status}), and its retention is over: arguments, steps and result are "
+        "gone, only its id still stands for it. To keep them for longer: @workflow(retention=), or RETENTION_DAYS and "
+        "FAILED_RETENTION_DAYS."
+    )
 
 
 class RecoveriesExhausted(WorkflowError):

@@ -65,6 +65,7 @@ MAY_CATCH_INTERRUPTS = {
     "engine/attempts.py": "turns an interrupt into the fate of the attempt",
     "engine/gathering.py": "leaves a branch that waits, and goes on with the next",
     "engine/boards.py": "lets an operation wait beside others, and ends them all when the run is suspended",
+    "engine/rehearsing.py": "has no attempt that an interrupt could end",
     "testing.py": "plays the process that a Crashed ends",
 }
 

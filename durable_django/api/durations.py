@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,6 +33,19 @@ def seconds_of(value: Any, argument: str, *, at_least: float = 0.0) -> float:
         message = f"{argument} must be between {at_least:g} seconds and a century, got {value!r}."
         raise ValueError(message)
     return float(value)
+
+
+def retention_of(value: Any) -> int | None:
+    """
+    Return a retention in whole seconds, as rows keep it: rounded up, for math.inf what means for ever. None stays.
+
+    Raises TypeError or ValueError as seconds_of() does.
+    """
+    if value is None:
+        return None
+    if value == math.inf:
+        return clock.FOR_EVER
+    return min(math.ceil(seconds_of(value, "retention")), clock.FOR_EVER)
 
 
 def moment_of(value: Any, argument: str) -> datetime:

@@ -14,7 +14,7 @@ from asgiref.sync import markcoroutinefunction
 
 from durable_django.api import inline
 from durable_django.api.declaring import LONGEST_NAME, is_name, require_retry, require_workflow_function, unwrap
-from durable_django.api.durations import seconds_of
+from durable_django.api.durations import retention_of, seconds_of
 from durable_django.api.handles import WorkflowHandle
 from durable_django.api.options import Debounce, priority_of, start_options
 from durable_django.api.twins import aside, twin
@@ -228,6 +228,7 @@ def workflow(
     timeout: float | timedelta | None = None,
     max_recoveries: int | None = None,
     retry: Retry | None = None,
+    retention: float | timedelta | None = None,
 ) -> Callable[[Callable[P, R]], WorkflowDefinition[P, R]]: ...
 def workflow(  # noqa: PLR0913 - one keyword per option
     func: Callable[P, R] | None = None,
@@ -239,6 +240,7 @@ def workflow(  # noqa: PLR0913 - one keyword per option
     timeout: float | timedelta | None = None,
     max_recoveries: int | None = None,
     retry: Retry | None = None,
+    retention: float | timedelta | None = None,
 ) -> WorkflowDefinition[P, R] | Callable[[Callable[P, R]], WorkflowDefinition[P, R]]:
     """
     Make a function a workflow: its steps are recorded, and after a crash it continues behind the last one.
@@ -249,6 +251,8 @@ def workflow(  # noqa: PLR0913 - one keyword per option
     timeout         seconds, or a timedelta, from the first claim to the end; kept as an absolute deadline by recovery
     max_recoveries  leases lost in a row, without a new checkpoint, after which it fails; MAX_RECOVERIES by default
     retry           run the whole workflow again after a failure, replaying the steps that succeeded
+    retention       seconds, or a timedelta, for which it keeps its steps and result after its end, however it ended; 0:
+                    no longer than it takes a worker to see it, math.inf: for ever. As the settings say by default
 
     Raises RegistrationError for generators, lambdas, local functions and methods.
     """
@@ -265,6 +269,7 @@ def workflow(  # noqa: PLR0913 - one keyword per option
             timeout_seconds=None if timeout is None else seconds_of(timeout, "timeout", at_least=0.001),
             max_recoveries=_count_of(max_recoveries),
             retry=retry,
+            retention_seconds=retention_of(retention),
         )
         registry.workflows.add(registered)
         return WorkflowDefinition(plain, registered)

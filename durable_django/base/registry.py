@@ -34,6 +34,7 @@ class Registered:
     timeout_seconds: float | None = None
     max_recoveries: int | None = None
     retry: Retry | None = None
+    retention_seconds: int | None = None
     _name: str = field(default="", init=False)
 
     @property

@@ -14,7 +14,13 @@ from durable_django.engine import context, faults, starting, stepping, waits
 from durable_django.engine.calls import StepSpec
 from durable_django.engine.starting import Parent, StartOptions
 from durable_django.engine.waits import Answer, Held, Wait
-from durable_django.exceptions import ResultTimeout, WorkflowCancelled, WorkflowFailed, WorkflowNotFound
+from durable_django.exceptions import (
+    ResultTimeout,
+    WorkflowCancelled,
+    WorkflowFailed,
+    WorkflowNotFound,
+    WorkflowPruned,
+)
 from durable_django.models import awaited
 from durable_django.models.status import Status
 from durable_django.models.turns import short_transaction
@@ -152,14 +158,14 @@ class EndWait(Wait):
     def look(self) -> Answer | None:
         """Return the outcome, if there is one."""
         rows = Workflow.objects.using(self.run.alias).filter(pk=self.workflow_id)
-        row = rows.values_list("status", "output", "error", "reason", "parent_id").first()
+        row = rows.values_list(*OUTCOME, "parent_id").first()
         if row is None:
             return _not_found(self.workflow_id)
-        status, output, error, reason, parent_id = row
-        if status in Status.terminal():
+        outcome = Outcome(*row[:-1])
+        if outcome.status in Status.terminal():
             self.run.live.discard(self.workflow_id)
-        self.wakes_several = parent_id == self.run.workflow.pk
-        return outcome_of(self.workflow_id, status, output, error, reason)
+        self.wakes_several = row[-1] == self.run.workflow.pk
+        return outcome_of(self.workflow_id, outcome)
 
     def at_end(self) -> Answer:
         """Return that it did not end in time."""
@@ -258,13 +264,30 @@ def first_of(workflow_ids: Sequence[str], timeout: float | None, *, is_for_all: 
     return str(waits.perform(wait))
 
 
-def outcome_of(workflow_id: str, status: str, output: str | None, error: str | None, reason: str) -> Answer | None:
+class Outcome(NamedTuple):
+    """What the row of a workflow says of its end."""
+
+    status: str
+    output: str | None
+    error: str | None
+    reason: str
+    pruned_at: datetime | None
+
+
+#: The columns of an Outcome.
+OUTCOME = Outcome._fields
+
+
+def outcome_of(workflow_id: str, outcome: Outcome) -> Answer | None:
     """Return what those hear who wait for the end of a workflow; None if it has not come."""
+    status = outcome.status
+    if outcome.pruned_at is not None:
+        return Answer(error=payloads.encode_error(WorkflowPruned(workflow_id=workflow_id, status=status)))
     if status == Status.CANCELLED:
-        return Answer(error=payloads.encode_error(cancelled(workflow_id, reason)))
+        return Answer(error=payloads.encode_error(cancelled(workflow_id, outcome.reason)))
     if status == Status.FAILED:
-        return Answer(error=_error_of(workflow_id, error or ""))
-    return Answer(output) if status == Status.SUCCEEDED else None
+        return Answer(error=_error_of(workflow_id, outcome.error or ""))
+    return Answer(outcome.output) if status == Status.SUCCEEDED else None
 
 
 def cancelled(workflow_id: str, reason: str) -> WorkflowCancelled:

@@ -48,6 +48,7 @@ class Run:
     late       records what has ended, if the outcome is refused because the workflow was paused or cancelled meanwhile
     live       children that had not ended when they were started or last looked at, in this attempt
     has_swallowed  its code has caught an interrupt and gone on, which was told of
+    rehearsed  the places that a rehearsal has come to, see engine/rehearsing.py; None if this is a real attempt
     """
 
     workflow: Workflow
@@ -62,6 +63,7 @@ class Run:
     late: Callable[[], object] | None = None
     live: set[str] = field(default_factory=set)
     has_swallowed: bool = False
+    rehearsed: set[tuple[str, int]] | None = None
 
     def is_outcome(self, error: BaseException) -> bool:
         """Whether a step has raised this very error."""

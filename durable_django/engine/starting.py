@@ -190,6 +190,7 @@ def _columns(registered: Registered, arguments: str, options: StartOptions) -> d
         "started_by": options.started_by,
         "max_recoveries": _max_recoveries(registered),
         "timeout_seconds": options.timeout_seconds or registered.timeout_seconds,
+        "retention_seconds": registered.retention_seconds,
         "application": durable_settings.APPLICATION,
         "is_async": registered.is_async,
         "deduplication_key": options.deduplication_key,

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.utils.translation import ngettext
 
 from durable_django.base.texts import plain
-from durable_django.management import arguments, rendering, selection
+from durable_django.management import arguments, asking, rendering, selection
 from durable_django.models.status import Status
 from durable_django.models.workflow_queryset import WorkflowQuerySet
 
@@ -79,7 +78,7 @@ def _change_named(verb: Verb, ids: Sequence[str], options: dict[str, Any]) -> tu
 
 
 def _change_filtered(command: BaseCommand, verb: Verb, options: dict[str, Any]) -> tuple[int, dict[str, str]]:
-    rows: Any = selection.select(options).filter(status__in=verb.acts_on)
+    rows: Any = selection.select(options).filter(status__in=verb.acts_on, pruned_at__isnull=True)
     counts = Counter(dict(rows.order_by().values_list("status").annotate(n=Count("pk"))))
     if not counts:
         hint = selection.hints(options)
@@ -87,7 +86,22 @@ def _change_filtered(command: BaseCommand, verb: Verb, options: dict[str, Any]) 
             command.stderr.write(hint)
         return 0, {}
     _confirm(command, verb, counts, options)
-    return _apply(verb, rows, options), {}
+    return _change_many(command, verb, rows, options, counts.total()), {}
+
+
+def _change_many(command: BaseCommand, verb: Verb, rows: WorkflowQuerySet, options: dict[str, Any], total: int) -> int:
+    """Change them batch by batch, and show how far that is. Return how many. Raises CommandError if it is stopped."""
+    progress = asking.Progress(command, total)
+    changed = 0
+    try:
+        for batch in rows.batches(Q()):
+            changed += _apply(verb, selection.workflows().filter(pk__in=batch), options)
+            progress.add(len(batch))
+    except KeyboardInterrupt:
+        progress.end()
+        raise CommandError(f"Stopped: {changed} {verb.done}; the rest stays as it is.") from None
+    progress.end()
+    return changed
 
 
 def _apply(verb: Verb, rows: WorkflowQuerySet, options: dict[str, Any]) -> int:
@@ -103,20 +117,7 @@ def _confirm(command: BaseCommand, verb: Verb, counts: Counter[str], options: di
     total = counts.total()
     states = ", ".join(f"{counts[status]} {status}" for status in verb.acts_on if counts[status])
     fit = ngettext("%(n)d workflow fits", "%(n)d workflows fit", total) % {"n": total}
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise CommandError(f"{fit} ({states}). Nobody is there to ask: add --yes to {verb.name} them.")
-    # Not by input(prompt), which writes to stdout, where a program may read the answer.
-    command.stderr.write(f"{fit} ({states}). {verb.name.capitalize()}? [y/N] ", ending="")
-    command.stderr.flush()
-    if not _is_yes():
-        raise CommandError("Nothing was changed.")
-
-
-def _is_yes() -> bool:
-    try:
-        return input().strip().lower() in {"y", "yes"}
-    except (EOFError, KeyboardInterrupt):
-        return False
+    asking.require_yes(command, f"{fit} ({states})", verb.name)
 
 
 def _report(verb: Verb, changed: int, unchanged: dict[str, str], *, is_json: bool) -> str:

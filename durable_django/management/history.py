@@ -137,6 +137,8 @@ def _bounded(rows: Any, **limits: int) -> Any:
 
 
 def _stored(row: Workflow | Step, column: str) -> Stored:
+    if isinstance(row, Workflow) and row.pruned_at is not None:
+        return Stored(None, None)
     return Stored(vars(row)[f"{column}_head"], vars(row)[f"{column}_length"])
 
 

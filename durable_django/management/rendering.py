@@ -22,7 +22,7 @@ from durable_django.models.workflow import Workflow
 #: What list reads: no payload column, however many rows.
 LISTED = (
     "id", "name", "status", "queue", "priority", "attempt", "recoveries", "worker", "waiting_for", "run_after",
-    "deadline", "created_at", "started_at", "finished_at", "reason", "partition_key", "failures",
+    "deadline", "created_at", "started_at", "finished_at", "reason", "partition_key", "failures", "pruned_at",
 )  # fmt: skip
 _ONLY_SHOWN = (
     "claimed_at", "max_recoveries", "timeout_seconds", "started_by", "parent_id", "forked_from_id", "schedule",

@@ -124,5 +124,5 @@ def _outcome(history: History, showing: Showing) -> Iterator[str]:
         yield f"  {history.workflow.status}: {showing.error_line(history.error, 2000)}"
         if traceback := showing.error(history.error).traceback:
             yield plain_lines(traceback.rstrip())
-    elif history.workflow.status == "succeeded":
+    elif history.workflow.status == "succeeded" and history.workflow.pruned_at is None:
         yield f"  result: {shortened(plain(showing.value(history.output, 2000)), _LONGEST_LINE)}"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 def reopen(rows: WorkflowQuerySet) -> int:
     """Put ended workflows back in their queue. Raises DuplicateWorkflow if another live one holds a key of theirs."""
+    rows = rows.filter(pruned_at__isnull=True)
     ids = list(rows.values_list("pk", flat=True))
     duplicates.require_free_keys(rows)
     try:

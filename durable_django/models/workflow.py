@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from durable_django.base import payloads
 from durable_django.base.clock import Later, MomentField, Now
 from durable_django.exceptions import RecoveriesExhausted
+from durable_django.models import retention
 from durable_django.models.compiled import Slot, Statement, insert_query, slots, update_query
 from durable_django.models.fields import IdField, Literal
 from durable_django.models.recovery import SUSPECT_RECOVERIES, recovery_delay
@@ -36,6 +37,7 @@ class Workflow(models.Model):
     is_watched  somebody waits for an event or the end of it, and is to be woken
 
     deduplication_key, is_debounced, latest_start: see models/duplicates.py
+    retention_seconds, pruned_at, is_bare: see models/retention.py
     """
 
     id = IdField(primary_key=True)
@@ -92,6 +94,8 @@ class Workflow(models.Model):
     deadline = MomentField(null=True, blank=True)
     remaining_seconds = models.FloatField(null=True, blank=True)
     retention_seconds = models.IntegerField(null=True, blank=True)
+    pruned_at = MomentField(null=True, blank=True)
+    is_bare = models.BooleanField(db_default=False)
     created_at = MomentField(db_default=Now())
     started_at = MomentField(null=True, blank=True)
     claimed_at = MomentField(null=True, blank=True)
@@ -115,7 +119,7 @@ class Workflow(models.Model):
                 name="durable_workflow_dedup",
             ),
         ]
-        # Every index but the last is partial, over live rows only: a million finished ones cost a claim nothing.
+        # Every index but the last three is partial, over live rows only: a million finished ones cost a claim nothing.
         indexes = [
             models.Index(
                 "queue",
@@ -168,6 +172,12 @@ class Workflow(models.Model):
                 condition=Q(subject_id__isnull=False),
                 name="durable_workflow_subject",
             ),
+            models.Index(
+                fields=["retention_seconds", "status", "finished_at"],
+                condition=Q(finished_at__isnull=False, is_bare=False),
+                name="durable_workflow_retention",
+            ),
+            models.Index(fields=["finished_at"], condition=Q(is_bare=True), name="durable_workflow_bare"),
             models.Index(fields=["-created_at"], name="durable_workflow_created"),
         ]
 
@@ -198,14 +208,23 @@ class Workflow(models.Model):
         return bool(self._alone().pause(reason))
 
     def resume(self) -> bool:
-        """Continue it from its last completed step; whether it had stopped. See WorkflowQuerySet.resume()."""
-        return bool(self._alone().resume())
+        """
+        Continue it from its last completed step; whether it had stopped. See WorkflowQuerySet.resume().
+
+        Raises WorkflowPruned if it ended so long ago that its steps are gone.
+        """
+        had_stopped = bool(self._alone().resume())
+        if not had_stopped:
+            retention.require_whole(self._alone())
+        return had_stopped
 
     def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:  # noqa: FBT001, FBT002 - as in Django
         """Delete the row with all that it owns. Who waits for it gets WorkflowNotFound."""
         alias = using or router.db_for_write(Workflow, instance=self)
         with transaction.atomic(using=alias):
-            Workflow.objects.using(alias).filter(pk=self.pk).tell_of_deletion()
+            row = Workflow.objects.using(alias).filter(pk=self.pk)
+            row.tell_of_deletion()
+            row.lock_for_deletion()
             return super().delete(using=alias, keep_parents=keep_parents)
 
     delete.alters_data = True  # type: ignore[attr-defined]
@@ -322,7 +341,7 @@ _SLOTS = slots(Workflow, "id", "attempt", "output", "error")
 _STARTED = (
     "id", "name", "queue", "priority", "line", "arguments", "fingerprint", "attributes", "started_by",
     "max_recoveries", "timeout_seconds", "application", "is_async", "version", "status", "attempt", "worker",
-    "parent_id", "partition_key", "deduplication_key", "schedule",
+    "parent_id", "partition_key", "deduplication_key", "schedule", "retention_seconds",
 )  # fmt: skip
 
 

@@ -134,7 +134,8 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
         Continue PAUSED, FAILED and CANCELLED workflows from their last completed step. Return how many.
 
         Errors at the very end of a history are dropped, so that the step that failed runs again; recoveries, retries
-        and the own timeout of one that had ended start anew. An attempt that has not let go yet is waited for.
+        and the own timeout of one that had ended start anew. An attempt that has not let go yet is waited for. What was
+        pruned stays as it is.
         """
         count = self._change((Status.FAILED, Status.CANCELLED), resuming.reopen) + self._change(
             (Status.PAUSED,), resuming.go_on
@@ -240,10 +241,16 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
             rows.filter(pk__in=parents).wake()
             rows.wake_watchers(rows.filter(pk__in=live, is_watched=True).values_list("pk", flat=True))
 
+    def lock_for_deletion(self) -> None:
+        """Lock these until the transaction ends: the row before what it owns, as whoever prunes it does."""
+        rows = self.model._default_manager.using(self.db).filter(pk__in=self.order_by().values("pk"))
+        list(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
+
     def delete(self) -> tuple[int, dict[str, int]]:
         """Delete them with all that they own. Who waits for one of them gets WorkflowNotFound."""
         with transaction.atomic(using=self.db):
             self.tell_of_deletion()
+            self.lock_for_deletion()
             return super().delete()
 
     delete.alters_data = True  # type: ignore[attr-defined]

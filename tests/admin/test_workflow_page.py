@@ -13,6 +13,7 @@ from durable_django.base import payloads
 from durable_django.models import Event, Message, Queue, Step, StreamEntry, Worker, Workflow
 from durable_django.testing import run_until_idle
 from tests.admin.support import HOSTILE, AdminTestCase, url
+from tests.behaviour.retaining import sweep
 from tests.sample import branching, talking
 from tests.sample.models import Mark
 from tests.sample.workflows import Flaky, retried, two_marks
@@ -133,6 +134,17 @@ class ThePage(AdminTestCase):
         two_marks.using(id="w1").start("w")
 
         self.assertContains(self.page("w1"), "queue &#x27;default&#x27; is paused")
+
+    def test_of_a_bare_row_says_that_the_rest_is_gone(self):
+        """What is gone is not shown as empty, or as unreadable."""
+        finished("w1")
+        sweep(days=31)
+
+        page = self.page("w1")
+
+        self.assertContains(page, "its retention is over")
+        self.assertNotContains(page, "Result")
+        self.assertNotContains(page, "cannot be read")
 
     def test_shows_an_error_with_its_traceback(self):
         """Type and message first."""

@@ -11,6 +11,7 @@ from durable_django import TaskFunctionMissing, get_handle
 from durable_django.models import Workflow
 from durable_django.tasks.sources import TaskResultDoesNotExist, TaskResultStatus, task_backends
 from durable_django.testing import crash_after, run_until_idle, travel
+from tests.behaviour.retaining import sweep
 from tests.behaviour.support import labels, row, steps
 from tests.sample import tasks
 from tests.sample.models import Mark
@@ -214,6 +215,19 @@ class AnId(TestCase):
         ):
             with self.subTest(id=id_), self.assertRaises(TaskResultDoesNotExist):
                 tasks.add.get_result(id_)
+
+
+class ATaskThatWasPruned(TestCase):
+    def test_has_no_result_any_more(self):
+        """Not even which task it was is left."""
+        result = tasks.add.enqueue(1)
+        run_until_idle()
+        before = read(result).status
+        sweep(days=31)
+
+        self.assertEqual(SUCCESSFUL, before)
+        with self.assertRaises(TaskResultDoesNotExist):
+            read(result)
 
 
 class ATaskThatIsGone(TestCase):

@@ -8,6 +8,7 @@ from django.test import TestCase
 from durable_django.base import payloads
 from durable_django.models import Queue, Step, Workflow
 from durable_django.testing import crash_after, run_until_idle
+from tests.behaviour.retaining import sweep
 from tests.commands.support import answer, durable
 from tests.sample.models import Mark
 from tests.sample.workflows import Flaky, mark_atomically, retried, two_marks
@@ -150,6 +151,21 @@ class TheOutcome(TestCase):
         self.assertIsNone(found["error"])
         failed("w2", KeyError("x"))
         self.assertEqual("builtins:KeyError", answer("show", "w2")["error"]["type"])
+
+
+class ABareRow(TestCase):
+    def test_says_that_the_rest_is_gone(self):
+        """Neither arguments nor a result, and why; for programs as for people."""
+        two_marks.using(id="w1").start("w")
+        run_until_idle()
+        sweep(days=31)
+
+        text, found = durable("show", "w1"), answer("show", "w1")
+
+        self.assertIn("w1  sample.two_marks\n", text)
+        self.assertIn("succeeded (its retention is over: arguments, steps and outcome are gone)", text)
+        self.assertNotIn("result", text)
+        self.assertEqual((None, None, []), (found["arguments"], found["result"], found["steps"]))
 
 
 class WhateverARowHolds(TestCase):

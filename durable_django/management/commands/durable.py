@@ -16,13 +16,17 @@ from durable_django.management import (
     changing,
     history,
     listing,
+    pruning,
     queues,
     rendering,
+    replaying,
     scheduling,
     selection,
+    sending,
     showing,
     starting,
     timeline,
+    workers,
 )
 from durable_django.management.commands import worker
 
@@ -30,7 +34,7 @@ _EXIT_CODES = "Exit codes: 0 done, 1 refused or not found, 2 wrong usage; of wor
 
 
 class Command(BaseCommand):
-    """One verb each: list, show, start, cancel, pause, resume, queues, schedules, worker."""
+    """One verb each: see add_arguments()."""
 
     help = f"Look at durable workflows and operate them. {_EXIT_CODES}"
     # The person at the terminal may be here because a check fails.
@@ -49,8 +53,13 @@ class Command(BaseCommand):
         for verb in changing.VERBS.values():
             words = f"{verb.name} workflows: some ids, or all that the filters leave"
             changing.add_arguments(verbs.add_parser(verb.name, help=words), verb)
+        sending.add_arguments(verbs.add_parser("send", help="send a message to a workflow"))
+        pruning.add_arguments(verbs.add_parser("prune", help="take all but the bare row from what ended long ago"))
+        replaying.add_arguments(verbs.add_parser("replay", help="does the code fit the histories that are under way?"))
         queues.add_arguments(verbs.add_parser("queues", help="how full the queues are; pause, resume or revert some"))
-        verbs.add_parser("schedules", help="schedules: when each fires next")
+        words = "when the schedules fire next; pause, resume, revert, trigger or backfill some"
+        scheduling.add_arguments(verbs.add_parser("schedules", help=words))
+        workers.add_arguments(verbs.add_parser("workers", help="worker processes: which live, what they hold"))
         for each in verbs.choices.values():
             each.add_argument("--json", action="store_true", help="answer in JSON")
         worker.Command().add_arguments(verbs.add_parser("worker", help="the same as manage.py worker"))
@@ -81,8 +90,12 @@ class Command(BaseCommand):
         verbs = {
             "list": listing.show,
             "start": starting.start,
+            "prune": pruning.run,
             "queues": queues.run,
-            "schedules": scheduling.show,
+            "schedules": scheduling.run,
+            "send": sending.run,
+            "replay": replaying.run,
+            "workers": workers.show,
         }
         if options["verb"] == "show":
             self._show(options)

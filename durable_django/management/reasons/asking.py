@@ -16,12 +16,18 @@ from durable_django.models.status import Status
 from durable_django.models.workflow import Workflow
 from durable_django.redaction import Redact
 
+#: What is read of a row; columns that were deferred would cost a query each.
+COLUMNS = (
+    "id", "name", "status", "queue", "partition_key", "reason", "worker", "attempt", "recoveries", "failures",
+    "run_after", "waiting_for", "pruned_at",
+)  # fmt: skip
+
 
 def why(rows: Sequence[Workflow], redact: Redact | None = None) -> dict[str, str]:
     """
     Return why each of these workflows does not go on, in one sentence, by id; empty if there is nothing to say.
 
-    rows    as read from one database, with the clock of it: .annotate(now=Now())
+    rows    as read from one database, at least COLUMNS, with the clock of it: .annotate(now=Now())
     redact  hides secrets in the last error of what is tried again; None: no error is read
 
     At most three queries for each state that occurs among them, however many there are, each by an index. What is
@@ -32,8 +38,9 @@ def why(rows: Sequence[Workflow], redact: Redact | None = None) -> dict[str, str
     alias = rows[0]._state.db or "default"
     by_status: dict[str, list[Workflow]] = {status: [] for status in Status.values}
     for row in rows:
-        by_status.setdefault(row.status, []).append(row)
-    found = {row.pk: row.reason for row in rows}
+        if row.pruned_at is None:
+            by_status.setdefault(row.status, []).append(row)
+    found = {row.pk: row.reason if row.pruned_at is None else _gone() for row in rows}
     for status, tell in _TELLING.items():
         if by_status[status]:
             found |= tell(alias, by_status[status], redact)
@@ -87,6 +94,10 @@ def _of_stopped(row: Workflow, workers: Workers | None) -> str:
     said = row.reason or (_("paused by an operator") if row.status == Status.PAUSED else "")
     still = workers.letting_go(row) if workers is not None else ""
     return _("%(what)s; %(still)s") % {"what": said, "still": still} if said and still else said or still
+
+
+def _gone() -> str:
+    return _("its retention is over: arguments, steps and outcome are gone")
 
 
 def _is_later(row: Workflow) -> bool:
