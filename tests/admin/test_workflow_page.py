@@ -165,6 +165,21 @@ class ThePage(AdminTestCase):
         self.assertContains(page, "    {\n        &#x27;items&#x27;: [\n            &#x27;xxx")
         self.assertContains(page, "&#x27;size&#x27;: (1, 2),")
 
+    def test_can_be_looked_at_without_time_zones(self):
+        """Moments are naive then, in every state."""
+        retried.using(id="retried").start("w")
+        Flaky.failures = 1
+        run_until_idle()
+        talking.sleeps.using(id="sleeps").start(3600)
+        branching.awaits_own_children.using(id="parent").start("a")
+        run_until_idle()
+        two_marks.using(id="later", delay=3600).start("w")
+        send("parent", "hello", "other")
+
+        with self.settings(USE_TZ=False):
+            for key in ("retried", "sleeps", "parent", "later"):
+                self.assertEqual(200, self.page(key).status_code, key)
+
     def test_finds_ids_with_any_character(self):
         """Slashes, blanks, underscores, quotes, letters of the world."""
         for key in ("a/b", "a b", "a_2Fb", "50%", "訂單", 'q"u?o#t&e', "."):
