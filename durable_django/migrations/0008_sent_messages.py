@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('durable_django', '0008_payload_permission'),
+        ('durable_django', '0007_payload_permission'),
     ]
 
     operations = [

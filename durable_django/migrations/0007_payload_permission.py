@@ -4,7 +4,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('durable_django', '0005_retention'),
+        ('durable_django', '0006_verbs'),
     ]
 
     operations = [
