@@ -3,7 +3,7 @@ System checks: every misconfiguration is found by `manage.py check`, with what t
 
 settings.py      E001 DURABLE_DJANGO is not a dict              E002 unknown key
                  E003 value of a wrong type or range            E008 heartbeat not well below the lease
-                 E010 STREAM_PERMISSION names no callable
+                 E010 STREAM_PERMISSION names no callable        E013 REDACT names no callable
 declarations.py  E004 two workflows have one name               E005 @workflow(queue=) names an undeclared queue
                  E011 two schedules have one name               E012 @schedule(queue=) names an undeclared queue
                  W016 on_failure or on_cancel names no workflow
@@ -20,7 +20,7 @@ tables.py        W013 unapplied migrations     W014 an index is missing     W015
                  (all three by `check --database default`)
 project.py       E104 TASKS needs the package django-tasks (others of 1xx: see tasks/checking.py)
                  W002 another app's `worker` command hides ours W009 USE_TZ is off
-                 W010 DEBUG in production (`check --deploy`)     W011 streams with an address that nobody may read
+                 W010 DEBUG in production (`check --deploy`)     W011 addresses that nobody may read
                  W012 no templates for the admin
 """
 

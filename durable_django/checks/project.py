@@ -68,11 +68,14 @@ def check_debug(**_kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.urls)
 def check_addresses(**_kwargs: Any) -> list[CheckMessage]:
-    """Report streams that have an address, and that nobody may read."""
-    if durable_settings.STREAM_PERMISSION or not _has_addresses():
+    """Report streams and measures that have an address, and that nobody may read by it."""
+    if durable_settings.STREAM_PERMISSION or durable_settings.MONITORING_TOKEN or not _has_addresses():
         return []
-    text = "durable_django.urls is included, and STREAM_PERMISSION is not set: every stream answers 403."
-    hint = "Name a callable that decides, DURABLE_DJANGO = {'STREAM_PERMISSION': 'shop.streams.may_read'}."
+    text = (
+        "durable_django.urls is included, and neither STREAM_PERMISSION nor MONITORING_TOKEN is set: streams answer "
+        "403, and so do health and metrics to every probe and scraper."
+    )
+    hint = "Name a callable that decides, {'STREAM_PERMISSION': 'shop.streams.may_read'}, or set a long random token."
     return [Warning(text, hint=hint, id="durable_django.W011")]
 
 

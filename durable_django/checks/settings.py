@@ -22,6 +22,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "LEASE_SECONDS": (1, 86_400),
     "HEARTBEAT_SECONDS": (0.1, 43_200),
     "POLL_SECONDS": (0.01, 86_400),
+    "QUEUE_DELAY_SECONDS": (1, 2_592_000),
     "THREADS": (1, 10_000),
     "ASYNC_CONCURRENCY": (1, 1_000_000),
     "ASYNC_CONNECTIONS": (3, 10_000),
@@ -57,7 +58,7 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
         return [Error(f"{SETTING} must be a dict, got {safe_repr(chosen)}.", hint=hint, id="durable_django.E001")]
     messages = [_unknown(key) for key in chosen if key not in defaults()]
     messages += [message for key in chosen if key in defaults() for message in _judge(key, chosen[key])]
-    return messages or [*_judge_lease(), *_judge_permission()]
+    return messages or [*_judge_lease(), *_judge_permission(), *_judge_redaction()]
 
 
 def is_sound(key: str) -> bool:
@@ -75,7 +76,9 @@ def _judge(key: str, value: Any) -> list[CheckMessage]:
     default = defaults()[key]
     if _is_fine(key, value, default):
         return []
-    message = f"{SETTING}[{key!r}] must be {_expected(key, default)}, got {safe_repr(value)}."
+    # Messages end up in logs, where no secret belongs.
+    got = type(value).__name__ if key.endswith("_TOKEN") else safe_repr(value)
+    message = f"{SETTING}[{key!r}] must be {_expected(key, default)}, got {got}."
     return [Error(message, hint=f"The default is {default!r}.", id="durable_django.E003")]
 
 
@@ -113,12 +116,21 @@ def _judge_lease() -> list[CheckMessage]:
 
 
 def _judge_permission() -> list[CheckMessage]:
-    chosen = durable_settings.STREAM_PERMISSION
-    try:
-        if not chosen or callable(import_string(chosen)):
-            return []
-        reason = "it is not callable"
-    except Exception as error:  # noqa: BLE001 - a module of the project may raise anything when it is imported
-        reason = f"{type(error).__name__}: {safe_str(error)}"
     hint = "Write def may_read(request, workflow_id, key): ... and name it as a dotted path."
-    return [Error(f"STREAM_PERMISSION is {chosen!r}: {reason}.", hint=hint, id="durable_django.E010")]
+    reason = _why_not_callable(chosen := durable_settings.STREAM_PERMISSION)
+    text = f"STREAM_PERMISSION is {safe_repr(chosen)}: {reason}."
+    return [Error(text, hint=hint, id="durable_django.E010")] if reason else []
+
+
+def _judge_redaction() -> list[CheckMessage]:
+    hint = "Write def redact(name, value): ... and name it as a dotted path. Until then nothing is shown."
+    reason = _why_not_callable(chosen := durable_settings.REDACT)
+    return [Error(f"REDACT is {safe_repr(chosen)}: {reason}.", hint=hint, id="durable_django.E013")] if reason else []
+
+
+def _why_not_callable(path: str) -> str:
+    """Return what is wrong with a setting that names a callable; empty if nothing is, or it names none."""
+    try:
+        return "" if not path or callable(import_string(path)) else "it is not callable"
+    except Exception as error:  # noqa: BLE001 - a module of the project may raise anything when it is imported
+        return f"{type(error).__name__}: {safe_str(error)}"

@@ -95,6 +95,7 @@ class TheSettings(CheckTestCase):
             ("HEARTBEAT_SECONDS", (0, "5", 43_201), "must be a number from 0.1 to 43200"),
             ("POLL_SECONDS", (0, -1, 1e300), "must be a number from 0.01 to 86400"),
             ("NOTIFY", (1, 0, "yes", None), "must be True or False"),
+            ("QUEUE_DELAY_SECONDS", (0, 2_592_001), "must be a number from 1 to 2592000"),
             ("THREADS", (0, 2.0, "8", True, 10_001), "must be a whole number from 1 to 10000"),
             ("ASYNC_CONCURRENCY", (0, 1_000_001), "must be a whole number from 1 to 1000000"),
             ("ASYNC_CONNECTIONS", (2, 10_001), "must be a whole number from 3 to 10000"),
@@ -115,6 +116,13 @@ class TheSettings(CheckTestCase):
                     self.assert_message(
                         messages, "E003", words, repr(value), hint=f"The default is {defaults()[key]!r}"
                     )
+
+    def test_E003_shows_no_secret(self):
+        """A token of a wrong type may be the right one."""
+        (message,) = found(ours.check_settings, MONITORING_TOKEN=b"hunter2")
+
+        self.assertIn("must be a str, got bytes.", message.msg)
+        self.assertNotIn("hunter2", f"{message.msg} {message.hint}")
 
     def test_E003_covers_every_key(self):
         """No setting takes just anything."""
@@ -138,17 +146,27 @@ class TheSettings(CheckTestCase):
             messages = found(ours.check_settings, STREAM_PERMISSION=path)
             self.assert_message(messages, "E010", path, hint="def may_read(request, workflow_id, key)")
 
-        for path in ("", "tests.rooms.test_checks.found"):
+        for path in ("", "tests.rooms.checking.found"):
             self.assertEqual([], found(ours.check_settings, STREAM_PERMISSION=path))
 
-    def test_E010_with_a_permission_whose_module_does_not_load(self):
+    def test_E010_or_E013_with_a_module_that_does_not_load(self):
         """Whatever it raises, or however the path is mutilated."""
         broken = mock.patch("durable_django.checks.settings.import_string", side_effect=RuntimeError("no network"))
         for path, patch, words in ((".", mock.MagicMock(), "ValueError"), ("a.b", broken, "RuntimeError: no network")):
             with self.subTest(path=path), patch:
-                self.assert_message(
-                    found(ours.check_settings, STREAM_PERMISSION=path), "E010", words, hint="def may_read"
-                )
+                messages = found(ours.check_settings, STREAM_PERMISSION=path, REDACT="")
+                self.assert_message(messages, "E010", words, hint="def may_read")
+                messages = found(ours.check_settings, REDACT=path)
+                self.assert_message(messages, "E013", words, hint="def redact")
+
+    def test_E013_with_a_redaction_that_is_none(self):
+        """It must be there, and callable; none at all shows everything."""
+        for path in ("nowhere.redact", "redact", "tests.settings.SECRET_KEY"):
+            messages = found(ours.check_settings, REDACT=path)
+            self.assert_message(messages, "E013", path, hint="def redact(name, value)")
+
+        for path in ("", "tests.rooms.checking.found"):
+            self.assertEqual([], found(ours.check_settings, REDACT=path))
 
     def test_that_are_wrong_twice_say_both(self):
         """All findings at once."""

@@ -75,8 +75,9 @@ class TheAddresses(CheckTestCase):
         """However deep they are included."""
         self.assert_message(found(ours.check_addresses), "W011", "403", hint="'STREAM_PERMISSION'")
 
-    def test_of_streams_that_somebody_may_read_are_fine(self):
-        """So is a project without them."""
+    def test_that_somebody_may_read_are_fine(self):
+        """Streams, or health and metrics alone; so is a project without them."""
+        self.assertEqual([], found(ours.check_addresses, MONITORING_TOKEN="right"))
         self.assertEqual([], found(ours.check_addresses, STREAM_PERMISSION="tests.rooms.checking.found"))
         with override_settings(ROOT_URLCONF="tests.urls"):
             self.assertEqual([], found(ours.check_addresses))
