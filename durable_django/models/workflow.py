@@ -113,7 +113,7 @@ class Workflow(models.Model):
                 name="durable_workflow_dedup",
             ),
         ]
-        # Every index but the last is partial, over live rows only: a million finished ones cost a claim nothing.
+        # Every index but the last two is partial, over live rows only: a million finished ones cost a claim nothing.
         indexes = [
             models.Index(
                 "queue",
@@ -165,6 +165,12 @@ class Workflow(models.Model):
                 fields=["subject_type", "subject_id"],
                 condition=Q(subject_id__isnull=False),
                 name="durable_workflow_subject",
+            ),
+            models.Index(fields=["-created_at"], condition=Q(status="paused"), name="durable_workflow_paused"),
+            models.Index(
+                fields=["status", "-finished_at"],
+                condition=Q(finished_at__isnull=False),
+                name="durable_workflow_finished",
             ),
             models.Index(fields=["-created_at"], name="durable_workflow_created"),
         ]

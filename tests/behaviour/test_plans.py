@@ -189,5 +189,7 @@ class QueryPlans(TestCase):
             )
             sizes = dict(cursor.fetchall())
 
+        # What the admin finds by its end has ended.
+        del sizes["durable_workflow_finished"]
         self.assertGreaterEqual(len(sizes), 9)
         self.assertLess(max(sizes.values()), FINISHED / 4, sizes)
