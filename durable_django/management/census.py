@@ -57,7 +57,7 @@ class Census:
 def take() -> Census:
     """Count them: one query, whose parts stop at MOST_COUNTED each."""
     rows = Workflow.objects.using(context.alias_of_workflows())
-    wanted: list[Any] = [_sum_of(rows, PARTS[status]) for status in Status.values]
+    wanted: list[Any] = [_sum_of(rows, status) for status in Status.values]
     wanted += [
         Counted(rows.filter(PARTS["failed"][0], finished_at__gte=Later(-RECENT_SECONDS)).order_by()),
         Counted(rows.orphaned().order_by()),
@@ -70,5 +70,7 @@ def take() -> Census:
     return Census(states, *counts[len(states) :])
 
 
-def _sum_of(rows: Any, parts: tuple[Q, ...]) -> Any:
-    return reduce(add, [Counted(rows.filter(part).order_by()) for part in parts])
+def _sum_of(rows: Any, status: str) -> Any:
+    # In the order of the index, so that it is used for what is frequent as well: the table may begin with dead rows.
+    order = ("-finished_at",) if status in Status.terminal() else ()
+    return reduce(add, [Counted(rows.filter(part).order_by(*order)) for part in PARTS[status]])

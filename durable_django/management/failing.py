@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, Max, Min, OuterRef, QuerySet, Subquery, Value
-from django.db.models.functions import StrIndex, Substr
+from django.db.models.functions import Greatest, StrIndex, Substr
 
 from durable_django.base.clock import Later
 from durable_django.engine import context
@@ -84,11 +84,12 @@ def _grouped(failed: QuerySet[Workflow]) -> Any:
     """Group by name, last step with an error (index durable_step_key), and the type that the error begins with."""
     steps = Step.objects.using(failed.db).filter(workflow=OuterRef("pk"), error__isnull=False)
     last = steps.order_by("-branch", "-position").values("name")[:1]
-    # What stands between the beginning and the next quotation mark.
+    # What stands between the beginning and the next quotation mark; PostgreSQL refuses a negative length.
     head = Substr("error", len(_BEGINNING) + 1, _HEAD)
+    length = Greatest(StrIndex(head, Value('"')) - 1, 0)
     return (
         failed.order_by()
-        .annotate(step=Subquery(last), error_type=Substr(head, 1, StrIndex(head, Value('"')) - 1))
+        .annotate(step=Subquery(last), error_type=Substr(head, 1, length))
         .values("name", "step", "error_type")
         .annotate(count=Count("pk"), first_at=Min("finished_at"), last_at=Max("finished_at"), example=Max("pk"))
     )

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, F, Min, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce, Floor
+from django.db.models.functions import Coalesce
 
-from durable_django.base.clock import Epoch, Later, Now
+from durable_django.base.clock import Later, PartOfPast
 from durable_django.engine import context
 from durable_django.models.workflow import Workflow
 
@@ -42,11 +42,11 @@ def measure(seconds: float) -> Throughput:
     found = {name: [0] * PARTS for name in ("started", "succeeded", "failed")}
     firsts = []
     for _nobody, part, count, first in _counted(rows, "created_at", seconds, Value("")):
-        _note(found["started"], part, count)
+        found["started"][part - 1] += count
         firsts.append(first)
     ended = rows.filter(status__in=("succeeded", "failed"), finished_at__isnull=False)
     for status, part, count, first in _counted(ended, "finished_at", seconds, F("status")):
-        _note(found[status], part, count)
+        found[status][part - 1] += count
         firsts.append(first)
     counts = (sum(found["started"]), sum(found["succeeded"]) + sum(found["failed"]))
     return Throughput(seconds, **found, seen_since=min(firsts) if max(counts) > MOST_SEEN else None)
@@ -57,21 +57,15 @@ def starts_by_queue(seconds: float) -> dict[str, list[int]]:
     rows = Workflow.objects.using(context.alias_of_workflows())
     found: dict[str, list[int]] = {}
     for queue, part, count, _first in _counted(rows, "created_at", seconds, F("queue")):
-        _note(found.setdefault(queue, [0] * PARTS), part, count)
+        found.setdefault(queue, [0] * PARTS)[part - 1] += count
     return found
 
 
 def _counted(rows: QuerySet[Workflow], column: str, seconds: float, kind: Any) -> Any:
-    """Return for each kind and part: how many parts ago, the number of rows, and the first moment among them."""
+    """Return for each kind and part, the oldest being 1: the number of rows, and the first moment among them."""
     recent = rows.filter(**{f"{column}__gte": Later(-seconds)})
     behind = Subquery(recent.order_by(f"-{column}").values(column)[MOST_SEEN : MOST_SEEN + 1])
     # Both bounds: of the second one alone the planner of PostgreSQL thinks that it leaves a third of the table.
     seen = recent.filter(**{f"{column}__gte": Coalesce(behind, Later(-seconds))}).order_by()
-    ago = Floor((Epoch(Now()) - Epoch(column)) / Value(seconds / PARTS))
-    parts = seen.annotate(kind=kind, part=ago).values("kind", "part")
+    parts = seen.annotate(kind=kind, part=PartOfPast(column, seconds, PARTS)).values("kind", "part")
     return parts.annotate(number=Count("*"), first=Min(column)).values_list("kind", "part", "number", "first")
-
-
-def _note(parts: list[int], ago: float, count: int) -> None:
-    # A row of this very millisecond may lie in the future of the statement.
-    parts[max(PARTS - 1 - max(int(ago), 0), 0)] += count
