@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from durable_django.admin.addresses import list_of, page_of
 from durable_django.admin.moments import moment
-from durable_django.base.texts import plain
+from durable_django.base.texts import plain, shortened
 from durable_django.management import failing
 
 #: The times that the page shows, by what the address calls them.
@@ -20,6 +20,8 @@ PERIODS: dict[str, tuple[float, Any]] = {
     "7d": (7 * 86_400.0, _("7 days")),
 }
 _USUAL_PERIOD = "24h"
+#: Characters of a message.
+_LONGEST_MESSAGE = 200
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def _line(failure: failing.Failure, period: str, site: str) -> Line:
         workflow=plain(failure.workflow),
         step=plain(failure.step),
         error_type=plain(failure.error_type.rpartition(":")[2]),
-        message=plain(failure.message),
+        message=shortened(plain(failure.message), _LONGEST_MESSAGE),
         count=failure.count,
         first=moment(failure.first_at),
         last=moment(failure.last_at),

@@ -20,6 +20,7 @@ from durable_django.admin.failures import page_of_failures
 from durable_django.admin.readonly import ReadOnlyAdmin
 from durable_django.base.texts import spoken_seconds
 from durable_django.management import census, throughput
+from durable_django.management.counting import Count
 from durable_django.models.overview import Overview
 from durable_django.models.status import Status
 
@@ -40,8 +41,8 @@ class Trend:
     kind: str
     title: Any
     path: str
-    total: int
-    peak: int
+    total: str
+    peak: str
 
 
 @admin.register(Overview)
@@ -129,4 +130,7 @@ def _trends(seen: throughput.Throughput) -> list[Trend]:
         ("failed", _("failed"), seen.failed),
     )
     drawn = [(kind, title, bars(numbers), max(numbers)) for kind, title, numbers in titled]
-    return [Trend(kind, title, drawing.path, drawing.total, peak) for kind, title, drawing, peak in drawn]
+    return [
+        Trend(kind, title, drawing.path, Count(drawing.total).spoken, Count(peak).spoken)
+        for kind, title, drawing, peak in drawn
+    ]

@@ -163,13 +163,13 @@ class QueueAdmin(ReadOnlyAdmin):
         """Show how many hold a slot, and of how many."""
         return drawn_gauge(_depth(queue).running, queue.concurrency)
 
-    @admin.display(description=_("starts in the window of the rate"))
+    @admin.display(description=_("rate used"))
     def rate_used(self, queue: Queue) -> SafeString | str:
         """Show how much of the rate is used."""
         count = _depth(queue).started
         return "-" if count is None else drawn_gauge(count, queue.rate_limit)
 
-    @admin.display(description=_("started in the last hour"))
+    @admin.display(description=_("last hour"))
     def starts(self, queue: Any) -> SafeString:
         """Show how many workflows were started on it, and when."""
         return render_to_string("admin/durable_django/bars.html", {"kind": "running", "drawing": queue.drawing})

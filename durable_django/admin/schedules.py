@@ -11,7 +11,7 @@ from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import dateformat
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -41,7 +41,7 @@ class ScheduleAdmin(ReadOnlyAdmin):
     """When each schedule fires next, which do not fire; two actions, for those who may change them."""
 
     actions = ("pause", "resume")
-    list_display = ("name", "state", "text", "words", "upcoming_one", "timezone", "workflow", "outcomes", "error")
+    list_display = ("name", "state", "text", "upcoming_one", "outcomes", "workflow", "error")
     list_filter = ("is_paused", "is_retired", ScheduleStateFilter)
     allowed_lookups = frozenset({"is_paused__exact", "is_retired__exact", ScheduleStateFilter.parameter_name})
     ordering = ("name",)
@@ -91,8 +91,8 @@ class ScheduleAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("cron"), ordering="cron")
     def text(self, schedule: Schedule) -> SafeString:
-        """Show the text, in one line however narrow the column is."""
-        return one_line(schedule.cron)
+        """Show the text, in one line however narrow the column is, and what it means."""
+        return format_html('{}<span class="durable-help">{}</span>', one_line(schedule.cron), words_of(schedule.cron))
 
     @admin.display(description=_("in words"))
     def words(self, schedule: Schedule) -> str:
@@ -111,7 +111,8 @@ class ScheduleAdmin(ReadOnlyAdmin):
     @admin.display(description=_("next"), ordering="next_at")
     def upcoming_one(self, schedule: Schedule) -> SafeString:
         """Show when a worker looks at it next, on the clock that the schedule goes by."""
-        return one_line(_on_its_clock(schedule, schedule.next_at) if schedule.next_at else "-")
+        when = one_line(_on_its_clock(schedule, schedule.next_at) if schedule.next_at else "-")
+        return format_html('{}<span class="durable-help">{}</span>', when, schedule.timezone)
 
     @admin.display(description=_("next ticks"))
     def upcoming(self, schedule: Schedule) -> SafeString | str:

@@ -10,6 +10,7 @@ from django.db.models import BooleanField, Case, Count, OuterRef, QuerySet, Subq
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from durable_django.admin.addresses import page_of
@@ -71,12 +72,12 @@ class WorkerAdmin(ReadOnlyAdmin):
         """Show how many workflows it holds, of how many threads."""
         return drawn_gauge(worker.held, worker.threads or None)
 
-    @admin.display(description=_("heartbeat"), ordering="heartbeat_at")
+    @admin.display(description=_("last heartbeat"), ordering="heartbeat_at")
     def beat(self, worker: Any) -> str:
         """Show how long ago it gave its last sign of life."""
-        return spoken_seconds(max(0.0, -worker.until_beat))
+        return gettext("%(age)s ago") % {"age": spoken_seconds(max(0.0, -worker.until_beat))}
 
-    @admin.display(description=_("lease"))
+    @admin.display(description=_("lease stands for"))
     def lease(self, worker: Any) -> str:
         """Show how long its lease still stands; a dash if it does not."""
         return spoken_seconds(worker.until_end) if worker.has_lease else "-"

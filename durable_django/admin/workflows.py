@@ -33,7 +33,7 @@ class WorkflowAdmin(ReadOnlyAdmin):
     """What was started, where it stands, and what each step did."""
 
     list_display = (
-        "key", "definition", "state", "progress", "subject", "created", "duration", "in_queue", "attempt", "finished"
+        "key", "definition", "state", "progress", "created", "duration", "subject", "in_queue", "attempt"
     )  # fmt: skip
     list_filter = (StatusFilter, NameFilter, QueueFilter, *WORKFLOW_FILTERS)
     allowed_lookups = frozenset(each.parameter_name for each in list_filter)
@@ -101,11 +101,6 @@ class WorkflowAdmin(ReadOnlyAdmin):
     def created(self, workflow: Workflow) -> str:
         """Show when it was started, to the second."""
         return moment(workflow.created_at)
-
-    @admin.display(description=_("finished"), empty_value="-")
-    def finished(self, workflow: Workflow) -> str | None:
-        """Show when it ended."""
-        return workflow.finished_at and moment(workflow.finished_at)
 
     @admin.display(description=_("duration"))
     def duration(self, workflow: Any) -> str:

@@ -154,7 +154,8 @@ class PartOfPast(models.Expression):
     """
     In which part of the seconds that end now a moment lies.
 
-    1 for the oldest part and what is older, `parts` for the newest and what is to come. For a hundred thousand rows at a time: PostgreSQL takes ten times as long to extract an epoch from each of them.
+    1 for the oldest part and what is older, `parts` for the newest and what is to come. For a hundred thousand rows at
+    a time: PostgreSQL takes ten times as long to extract an epoch from each of them.
     """
 
     def __init__(self, moment: str, seconds: float, parts: int) -> None:

@@ -135,6 +135,7 @@ class Failures(AdminTestCase):
         self.fail_with("c", name="empty")
         Workflow.objects.filter(pk="c").update(error=None)
         self.fail_with("d", name="long", message="\\u00e9" * 500)
+        self.fail_with("f", name="longer", message="y" * 500)
         self.fail_with("e", name="control", message="a\\u202eb\\n")
 
         page = self.client.get(FAILURES)
@@ -144,6 +145,7 @@ class Failures(AdminTestCase):
         self.assertEqual(("", ""), (by_name["torn"].error_type, by_name["torn"].message))
         self.assertEqual(("", ""), (by_name["empty"].error_type, by_name["empty"].message))
         self.assertEqual({"é"}, set(by_name["long"].message))
+        self.assertEqual(200, len(by_name["longer"].message))
         self.assertEqual(r"a\u202eb\n", by_name["control"].message)
 
     def test_take_twelve_queries_however_many_there_are(self):
