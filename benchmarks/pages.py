@@ -50,9 +50,9 @@ MEASUREMENT = Measurement(
     name="pages",
     size=9,
     quick_size=3,
-    sides=("pages",),
-    fills={"pages": "month"},
-    needs={"pages": "postgresql"},
+    sides=("durable",),
+    fills={"durable": "month"},
+    needs={"durable": "postgresql"},
     is_kept=True,
     rows=tuple(
         Row(figure, f"{title}, beside 2,000,000 workflows (ms)", (Target("postgresql", at_most=300),))
@@ -61,7 +61,7 @@ MEASUREMENT = Measurement(
 )
 
 
-def pages(size: int) -> dict[str, float]:
+def durable(size: int) -> dict[str, float]:
     """Ask for each page as the browser of a superuser does, behind one look that fills the caches."""
     from django.contrib.auth.models import User
     from django.test import Client
