@@ -10,13 +10,15 @@ from django.db.models.lookups import Exact
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from durable_django.admin.filters import MOST_CHOICES, ChoiceFilter, ColumnFilter, GivenFilter
+from durable_django.admin.filters import MOST_CHOICES, ChoiceFilter, ColumnFilter, GivenFilter, StatusFilter
 from durable_django.base.clock import Later
+from durable_django.base.texts import plain
 from durable_django.engine import context
+from durable_django.management import failing
 from durable_django.management.census import LATE_SECONDS, PARTS
-from durable_django.management.failing import beginning_of
 from durable_django.models.fields import Literal
 from durable_django.models.queue import Queue
+from durable_django.models.status import Status
 from durable_django.models.step import Step
 from durable_django.models.worker import Worker
 from durable_django.models.workflow import Workflow
@@ -193,13 +195,23 @@ class SubjectFilter(GivenFilter):
 
 
 class ErrorFilter(GivenFilter):
-    """Failures with an error of one type."""
+    """Failures with an error of one type; among failures it offers the types of the newest."""
 
     title = _("error")
     parameter_name = "error_type"
 
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        given = super().lookups(request, model_admin)
+        if request.GET.get(StatusFilter.parameter_name) != Status.FAILED:
+            return given
+        offered = [(each, plain(each)) for each in failing.recent_types()[:MOST_CHOICES]]
+        return offered + [each for each in given if each not in offered]
+
+    def has_output(self) -> bool:
+        return self.value() is not None or bool(self.lookup_choices)
+
     def condition(self, value: str) -> Q:
-        beginning = beginning_of(value)
+        beginning = failing.beginning_of(value)
         stored = Substr("error", 1, Length(Value(beginning)))
         return PARTS["failed"][0] & Q(Exact(stored, Value(beginning)))
 

@@ -21,6 +21,8 @@ from durable_django.models.workflow import Workflow
 MOST_SEEN = 10_000
 #: Groups that are shown, the most frequent.
 MOST_GROUPS = 100
+#: Failures whose types a filter offers.
+_MOST_RECENT = 500
 #: So much of an error holds its type and the beginning of its message (characters).
 _HEAD = 400
 _BEGINNING = '{"type":"'
@@ -75,6 +77,14 @@ def group(seconds: float) -> Failures:
     return Failures([_failure(found, heads.get(found["example"]) or "") for found in grouped], seen_since)
 
 
+def recent_types() -> list[str]:
+    """Return the types of the newest failures, in the order of the alphabet (index durable_workflow_finished)."""
+    rows = Workflow.objects.using(context.alias_of_workflows())
+    failed = rows.filter(status=Literal("failed"), finished_at__isnull=False).order_by("-finished_at")
+    found = failed.annotate(error_type=_type_of_error()).values_list("error_type", flat=True)[:_MOST_RECENT]
+    return sorted({_read(each) for each in found if each})
+
+
 def beginning_of(error_type: str) -> str:
     """Return how the stored text of an error of a type begins."""
     return f'{_BEGINNING}{json.dumps(error_type)[1:-1]}"'
@@ -84,15 +94,19 @@ def _grouped(failed: QuerySet[Workflow]) -> Any:
     """Group by name, last step with an error (index durable_step_key), and the type that the error begins with."""
     steps = Step.objects.using(failed.db).filter(workflow=OuterRef("pk"), error__isnull=False)
     last = steps.order_by("-branch", "-position").values("name")[:1]
-    # What stands between the beginning and the next quotation mark; PostgreSQL refuses a negative length.
-    head = Substr("error", len(_BEGINNING) + 1, _HEAD)
-    length = Greatest(StrIndex(head, Value('"')) - 1, 0)
     return (
         failed.order_by()
-        .annotate(step=Subquery(last), error_type=Substr(head, 1, length))
+        .annotate(step=Subquery(last), error_type=_type_of_error())
         .values("name", "step", "error_type")
         .annotate(count=Count("pk"), first_at=Min("finished_at"), last_at=Max("finished_at"), example=Max("pk"))
     )
+
+
+def _type_of_error() -> Any:
+    """Return what stands between the beginning and the next quotation mark."""
+    head = Substr("error", len(_BEGINNING) + 1, _HEAD)
+    # PostgreSQL refuses a negative length.
+    return Substr(head, 1, Greatest(StrIndex(head, Value('"')) - 1, 0))
 
 
 def _failure(found: dict[str, Any], head: str) -> Failure:

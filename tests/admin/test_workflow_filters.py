@@ -89,6 +89,15 @@ class Filters(AdminTestCase):
         self.assertEqual({"a"}, self.find(error_type="builtins:ValueError"))
         self.assertEqual({"b"}, self.find(failed_step="charge"))
 
+    def test_offer_the_types_of_errors_among_failures(self):
+        """Of the newest; elsewhere nobody looks for them."""
+        ended = {"status": "failed", "finished_at": timezone.now()}
+        start("a", error='{"type":"builtins:ValueError","message":"x"}', **ended)
+        start("b", error="{", **ended)
+
+        self.assertContains(self.list_page(status__exact="failed"), "error_type=builtins%3AValueError")
+        self.assertNotContains(self.list_page(), "error_type=")
+
     def test_that_cannot_be_lead_back_to_the_list(self):
         """Not to an error of the database."""
         for name in (
