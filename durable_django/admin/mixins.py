@@ -51,7 +51,7 @@ class DurableAdminMixin:
             for title, options in super().get_fieldsets(request, obj)  # type: ignore[misc]
         ]
         if obj is not None and request.user.has_perm("durable_django.view_workflow"):
-            found.append((_("Workflows"), {"fields": [_FIELD]}))
+            found.append((None, {"fields": [_FIELD]}))
         return found
 
     @admin.display(description=_("workflows"))
