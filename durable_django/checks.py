@@ -6,6 +6,7 @@ E004 two workflows have one name               E005 @workflow(queue=) names an u
 E006 the database is not PostgreSQL or SQLite  E007 SQLite in memory         E008 heartbeat not well below the lease
 E009 SQLite is older than 3.35                 E010 STREAM_PERMISSION names no callable
 E011 two schedules have one name               E012 @schedule(queue=) names an undeclared queue
+E013 REDACT names no callable
 E104 TASKS needs the package django-tasks      (others of 1xx: see tasks/checking.py)
 W001 SQLite without a write-ahead log          W002 another app's `worker` command hides ours
 W003 workers may open more connections than the server takes; asked of the database, by `check --database default`
@@ -47,8 +48,22 @@ _LEAST: dict[str, float] = {
     "MAX_DEPTH": 1,
     "MAX_ID_LENGTH": 1,
     "MAX_ERROR_BYTES": 1024,
+    "RETENTION_DAYS": 0,
+    "FAILED_RETENTION_DAYS": 0,
+    "IDEMPOTENCY_DAYS": 0,
 }
-_MOST: dict[str, float] = {"MAX_ID_LENGTH": 255, "MAX_DEPTH": 200}
+#: A century of days, beyond which lie dates that databases cannot count back to.
+_CENTURY_DAYS = 36_500
+_MOST: dict[str, float] = {
+    "MAX_ID_LENGTH": 255,
+    "MAX_DEPTH": 200,
+    "RETENTION_DAYS": _CENTURY_DAYS,
+    "FAILED_RETENTION_DAYS": _CENTURY_DAYS,
+    "IDEMPOTENCY_DAYS": _CENTURY_DAYS,
+}
+#: Of what may be a fraction, and of what may be None, which says for ever.
+_FRACTIONS = ("_SECONDS", "_DAYS")
+_ENDLESS = "_DAYS"
 
 
 @register()
@@ -60,7 +75,7 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
         return [Error(f"{SETTING} must be a dict, got {chosen!r}.", hint=hint, id="durable_django.E001")]
     messages = [_unknown(key) for key in chosen if key not in defaults()]
     messages += [message for key in chosen if key in defaults() for message in _judge(key, chosen[key])]
-    return messages or [*_judge_lease(), *_judge_permission()]
+    return messages or [*_judge_lease(), *_judge_permission(), *_judge_redaction()]
 
 
 def _unknown(key: Any) -> CheckMessage:
@@ -79,15 +94,18 @@ def _judge(key: str, value: Any) -> list[CheckMessage]:
 
 def _expected(key: str, default: Any) -> str:
     kind = {bool: "True or False", int: "a whole number", float: "a number", str: "a str"}[type(default)]
-    kind = "a number" if key.endswith("_SECONDS") else kind
+    kind = "a number" if key.endswith(_FRACTIONS) else kind
     bounds = f" from {_LEAST[key]:g}" if key in _LEAST else ""
-    return kind + bounds + (f" to {_MOST[key]:g}" if key in _MOST else "")
+    bounds += f" to {_MOST[key]:g}" if key in _MOST else ""
+    return kind + bounds + (", or None" if key.endswith(_ENDLESS) else "")
 
 
 def _is_fine(key: str, value: Any, default: Any) -> bool:
     if isinstance(default, bool | str):
         return type(value) is type(default) and (key != "DEFAULT_QUEUE" or bool(str(value).strip()))
-    kinds = (int, float) if key.endswith("_SECONDS") else (int,)
+    if value is None:
+        return key.endswith(_ENDLESS)
+    kinds = (int, float) if key.endswith(_FRACTIONS) else (int,)
     if type(value) not in kinds or not math.isfinite(value):
         return False
     return bool(_LEAST.get(key, -math.inf) <= value <= _MOST.get(key, math.inf))
@@ -103,15 +121,23 @@ def _judge_lease() -> list[CheckMessage]:
 
 
 def _judge_permission() -> list[CheckMessage]:
-    chosen = durable_settings.STREAM_PERMISSION
-    try:
-        if not chosen or callable(import_string(chosen)):
-            return []
-        reason = "it is not callable"
-    except ImportError as error:
-        reason = str(error)
     hint = "Write def may_read(request, workflow_id, key): ... and name it as a dotted path."
-    return [Error(f"STREAM_PERMISSION is {chosen!r}: {reason}.", hint=hint, id="durable_django.E010")]
+    reason = _why_not_callable(chosen := durable_settings.STREAM_PERMISSION)
+    return [Error(f"STREAM_PERMISSION is {chosen!r}: {reason}.", hint=hint, id="durable_django.E010")] if reason else []
+
+
+def _judge_redaction() -> list[CheckMessage]:
+    hint = "Write def redact(name, value): ... and name it as a dotted path. Until then nothing is shown."
+    reason = _why_not_callable(chosen := durable_settings.REDACT)
+    return [Error(f"REDACT is {chosen!r}: {reason}.", hint=hint, id="durable_django.E013")] if reason else []
+
+
+def _why_not_callable(path: str) -> str:
+    """Return what is wrong with a setting that names a callable; empty if nothing is, or it names none."""
+    try:
+        return "" if not path or callable(import_string(path)) else "it is not callable"
+    except ImportError as error:
+        return str(error)
 
 
 @register()

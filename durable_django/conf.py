@@ -44,10 +44,18 @@ class DurableSettings:
     MAX_ERROR_BYTES: int = 64 * 1024
     #: Dotted path of a callable that decides who may read which stream in a browser; nobody may without one.
     STREAM_PERMISSION: str = ""
+    #: Dotted path of a callable that hides secrets in what people are shown; none, and everything is shown.
+    REDACT: str = "durable_django.redaction.redact"
     #: Async workflows that one worker process runs at the same time.
     ASYNC_CONCURRENCY: int = 100
     #: Threads, hence connections, by which async workflows of one process ask the database.
     ASYNC_CONNECTIONS: int = 16
+    #: After its end a workflow keeps all that it owns for so long (days); None: for ever. See models/retention.py.
+    RETENTION_DAYS: float | None = 30
+    #: The same of one that failed, which may be resumed as long.
+    FAILED_RETENTION_DAYS: float | None = 90
+    #: After its end the bare row of a workflow stays for so long, so that its id starts nothing again (days).
+    IDEMPOTENCY_DAYS: float | None = 365
     #: Labels workflows and workers when several projects share the tables.
     APPLICATION: str = ""
 

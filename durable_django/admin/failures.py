@@ -12,6 +12,7 @@ from durable_django.admin.addresses import list_of, page_of
 from durable_django.admin.moments import moment
 from durable_django.base.texts import plain, shortened
 from durable_django.management import failing
+from durable_django.management.showing import showing
 
 #: The times that the page shows, by what the address calls them.
 PERIODS: dict[str, tuple[float, Any]] = {
@@ -41,7 +42,11 @@ class Line:
 
 
 def page_of_failures(request: HttpRequest, site: str) -> dict[str, Any]:
-    """Return what the template shows; messages, which may hold anything, to those alone who may view payloads."""
+    """
+    Return what the template shows.
+
+    Messages may hold anything: they are for those alone who may view payloads, and without their secrets.
+    """
     may_read = request.user.has_perm("durable_django.view_payload")
     period = request.GET.get("period", _USUAL_PERIOD)
     period = period if period in PERIODS else _USUAL_PERIOD
@@ -63,7 +68,7 @@ def _line(failure: failing.Failure, period: str, site: str) -> Line:
         workflow=plain(failure.workflow),
         step=plain(failure.step),
         error_type=plain(failure.error_type.rpartition(":")[2]),
-        message=shortened(plain(failure.message), _LONGEST_MESSAGE),
+        message=shortened(plain(showing().redact("", failure.message)), _LONGEST_MESSAGE),
         count=failure.count,
         first=moment(failure.first_at),
         last=moment(failure.last_at),

@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -16,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from durable_django.admin.addresses import list_of
 from durable_django.admin.runs import runs_of, with_spans
 from durable_django.engine import context
+from durable_django.models import subjects
 from durable_django.models.workflow import Workflow
 
 _FIELD = "durable_workflows"
@@ -59,11 +59,10 @@ class DurableAdminMixin:
         """Show them, the newest first."""
         site: str = self.admin_site.name  # type: ignore[attr-defined]
         rows = Workflow.objects.using(context.alias_of_workflows())
-        kind = ContentType.objects.db_manager(rows.db).get_for_model(obj)
-        # The condition of the index (durable_workflow_subject) is that the key is there.
-        mine = rows.filter(subject_type=kind, subject_id__isnull=False, subject_id=str(obj.pk))
-        runs = with_spans(runs_of(mine.order_by("-created_at", "-pk")[:_MOST_SHOWN], site))
+        newest = rows.for_subject(obj).order_by("-created_at", "-pk")[:_MOST_SHOWN]
+        runs = with_spans(runs_of(newest, site))
         if not runs:
             return "-"
-        facts = {"runs": runs, "all": list_of(site, "workflow", subject=f"{kind.pk}:{obj.pk}")}
+        subject = subjects.refer(obj, rows.db)
+        facts = {"runs": runs, "all": list_of(site, "workflow", subject=f"{subject.type_id}:{subject.id}")}
         return render_to_string("admin/durable_django/runs_of_object.html", facts)

@@ -23,10 +23,12 @@ from durable_django.admin.filters import ScheduleStateFilter
 from durable_django.admin.lists import FixedOrderList
 from durable_django.admin.moments import moment, one_line
 from durable_django.admin.readonly import ReadOnlyAdmin
+from durable_django.admin.workflow_page.values import hidden
 from durable_django.base import cron, payloads
 from durable_django.base.texts import plain_lines
 from durable_django.engine import context
 from durable_django.management.outcomes import Outcome, last_runs
+from durable_django.management.showing import showing
 from durable_django.models.schedule import Schedule
 from durable_django.models.schedule_queryset import ScheduleQuerySet
 from durable_django.models.status import Status
@@ -59,6 +61,17 @@ class ScheduleAdmin(ReadOnlyAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         schedule = super().get_object(request, object_id, from_field)
         return schedule and with_outcomes([schedule])[0]
+
+    def get_fields(self, request: HttpRequest, obj: Schedule | None = None) -> list[Any]:
+        """Show of the context only its size to those who may not see payloads."""
+        fields = list(super().get_fields(request, obj))
+        if not request.user.has_perm("durable_django.view_payload"):
+            fields[fields.index("shown_context")] = "hidden_context"
+        return fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Schedule | None = None) -> list[Any]:
+        """All are; this one takes the place of another."""
+        return [*super().get_readonly_fields(request, obj), "hidden_context"]
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Whether the actions are there: for users who may change schedules."""
@@ -126,8 +139,13 @@ class ScheduleAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("context"))
     def shown_context(self, schedule: Schedule) -> str:
-        """Show the value that the workflow is called with, without making it."""
-        return plain_lines(payloads.describe_value(schedule.encoded_context) or "-")
+        """Show the value that the workflow is called with, without making it, and without its secrets."""
+        return plain_lines(payloads.describe_value(schedule.encoded_context, redact=showing().redact) or "-")
+
+    @admin.display(description=_("context"))
+    def hidden_context(self, schedule: Schedule) -> str:
+        """Show how much there is of it."""
+        return "-" if schedule.encoded_context is None else hidden(len(schedule.encoded_context))
 
 
 class ScheduleList(FixedOrderList):

@@ -18,6 +18,9 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
+#: Seconds in a row that mean for ever: the largest number that the column takes, 68 years.
+FOR_EVER = 2**31 - 1
+
 _shift = timedelta(0)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from durable_django.base import clock
 from durable_django.base.interrupts import LeaseLost, Released
@@ -23,6 +23,16 @@ class TimedCall(Protocol):
     @property
     def timeout_seconds(self) -> float | None:
         """The longest time that one call of the body may take."""
+
+
+class Claim(Protocol):
+    """A claimed workflow, as far as holding it is concerned."""
+
+    pk: Any
+    attempt: int
+
+
+ClaimType = TypeVar("ClaimType", bound=Claim)
 
 
 class StepTimeouts:
@@ -104,6 +114,17 @@ class Ownership:
         self._is_lost = False
         self._held = 0
         self._lock = threading.Lock()
+
+    def take_up(self, claims: Iterable[ClaimType]) -> list[ClaimType]:
+        """
+        Hold what was claimed. Return it without what is in hand already.
+
+        That is claimed twice whose first claim the database lost in a crash (models/commits.py). What runs goes on:
+        the second claim makes it the owner again.
+        """
+        given = [claim for claim in claims if (claim.pk, claim.attempt) not in self.held]
+        self.held.update((claim.pk, claim.attempt) for claim in given)
+        return given
 
     def expiry_from(self, asked_at: float) -> float:
         """Return when a lease ends that was asked for at a moment of elapsed_seconds()."""

@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('contenttypes', '0002_remove_content_type_name'),
-        ('durable_django', '0004_schedules'),
+        ('durable_django', '0008_sent_messages'),
     ]
 
     operations = [

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.apps import apps
 from django.db import models, transaction
-from django.db.models import Case, Exists, F, When
+from django.db.models import Case, Exists, F, Value, When
 from django.db.models.functions import Coalesce
+from django.db.models.lookups import Exact
 
 from durable_django.base.clock import Later, Now
 from durable_django.models.compiled import Slot, Statement, update_query
 from durable_django.models.fields import AnyOf, Literal
 from durable_django.models.queue import Queue
+from durable_django.models.tuning import unhurried
 
 if TYPE_CHECKING:
     from durable_django.models.workflow import Workflow
@@ -118,6 +120,8 @@ def _next(wanted: Wanted, *, is_free: bool) -> Statement:
         chosen = ready(rows, wanted, queue)
         if is_free:
             chosen = chosen.filter(~Exists(Queue.objects.using(rows.db).bound().filter(pk=queue)))
+            # Nothing has happened yet under a claim. What may take the server with it is counted on disk.
+            chosen = chosen.filter(*([] if wanted.is_alone else unhurried(rows.db)))
         return chosen[: wanted.limit]
 
     return _statement(choose)
@@ -127,7 +131,9 @@ def _next(wanted: Wanted, *, is_free: bool) -> Statement:
 def _of_ids(count: int) -> Statement:
     def choose(rows: WorkflowQuerySet) -> WorkflowQuerySet:
         slots = [Slot(f"id_{number}", models.CharField()) for number in range(count)]
-        return rows.filter(pk__in=slots, status=Literal("queued"), run_after__isnull=True, worker__isnull=True)
+        # So that no index of runnable ones fits, which without statistics seems to have next to nothing to read.
+        unheld = Exact(Coalesce("worker", Value("")), Value(""))
+        return rows.filter(unheld, pk__in=slots, status=Literal("queued"), run_after__isnull=True)
 
     return _statement(choose)
 

@@ -1,7 +1,8 @@
 """
 Claims from queues with limits: what holds a slot and what has started lately is counted from rows, under one lock.
 
-The lock is the queue's row, so that claims from one queue come one after the other. Nothing is kept that could drift:
+The lock is the queue's row, so that claims from one queue come one after the other; for the disk each waits behind its
+lock, beside the next one. Nothing is kept that could drift:
 a slot is a row whose worker is set, a start a QueueStart row, and both are counted anew for every claim.
 """
 
@@ -15,9 +16,9 @@ from django.db.models import Count
 from durable_django.base import limits
 from durable_django.base.clock import Now, SecondsUntil
 from durable_django.base.limits import Limits
-from durable_django.models import claims, partitions
+from durable_django.models import claims, partitions, tuning
 from durable_django.models.claims import Wanted
-from durable_django.models.compiled import Slot, Statement
+from durable_django.models.compiled import Slot, Statement, update_query
 from durable_django.models.queue import Queue, QueueStart
 from durable_django.models.room import Room
 from durable_django.models.turns import short_transaction
@@ -53,6 +54,8 @@ def claim(alias: str, worker_id: str, wanted: Wanted) -> Claimed:
         if queue.limits.has_rates:
             _note_starts(alias, queue.name, found)
         seconds = _seconds_until_room(alias, queue) if room.starts == 0 else None
+    if found:
+        tuning.make_durable(alias, queue.name)
     if not found and not room.was_limited:
         claims.put_aside(alias, queue.name, wanted.names)
     return Claimed(found, room.was_limited, seconds, room.is_at_rest)
@@ -89,7 +92,7 @@ def _take(alias: str, worker_id: str, wanted: Wanted, queue: _Queue, room: Room)
     if queue.limits.is_partitioned:
         chosen = partitions.choose(alias, wanted, room, queue.served_partition)
         if chosen.served != queue.served_partition:
-            Queue.objects.using(alias).serve(queue.name, chosen.served)
+            _SERVE.execute(alias, {"name": queue.name, "served": chosen.served})
         return claims.take_chosen(alias, worker_id, chosen.ids)
     if not queue.limits.has_rates:
         return claims.take(alias, worker_id, wanted._replace(limit=room.slots))
@@ -122,6 +125,7 @@ def _seconds_until_room(alias: str, queue: _Queue) -> float:
 
 def _lock_query(alias: str) -> Any:
     rows = Queue.objects.using(alias).filter(pk=Slot("name", models.CharField()), is_paused=False)
+    rows = rows.filter(*tuning.unhurried(alias), *tuning.by_index(alias))
     return rows.select_for_update(no_key=True).values_list("served_partition", *limits.NAMES).query
 
 
@@ -134,5 +138,11 @@ def _held_query(alias: str) -> Any:
     )
 
 
+def _serve_query(alias: str) -> Any:
+    rows = Queue.objects.using(alias).filter(pk=Slot("name", models.CharField()))
+    return update_query(rows, {"served_partition": Slot("served", models.CharField())})
+
+
 _LOCK = Statement(_lock_query)
+_SERVE = Statement(_serve_query)
 _HELD = Statement(_held_query)

@@ -22,6 +22,8 @@ from durable_django.models.room import Room
 
 #: Partitions that one claim looks at. If the limits leave no place in any of them, the next claim goes on behind.
 _MOST_PROBES = 200
+#: Partitions that one statement finds. More would make it longer than what the driver keeps the analysis of (4,096).
+_MOST_AT_ONCE = 2
 #: How often it looks for workflows that go on, leaving out partitions that turned out to be at their limit.
 _MOST_LOOKS = 20
 
@@ -87,25 +89,27 @@ class _Turn:
 
     def _walk(self) -> Iterator[tuple[str, str]]:
         start, until, found = self.served, None, self._next(self.served)
-        for _number in range(_MOST_PROBES):
-            if found is None and until is None:
+        for _number in range(_MOST_PROBES // _MOST_AT_ONCE):
+            if not found and until is None:
                 until, found = start, self._next("", is_included=True, until=start)
-            if found is None or self._room.slots <= 0:
+            if not found:
                 return
-            yield found
-            found = self._next(found[0], until=until)
-        self._room.is_cut = found is not None
+            for partition in found:
+                yield partition
+                if self._room.slots <= 0:
+                    return
+            found = self._next(found[-1][0], until=until)
+        self._room.is_cut = bool(found)
 
-    def _next(self, behind: str, *, is_included: bool = False, until: str | None = None) -> tuple[str, str] | None:
+    def _next(self, behind: str, *, is_included: bool = False, until: str | None = None) -> list[tuple[str, str]]:
         """
-        Return key and first workflow of the next partition, by one probe (index durable_workflow_partition).
+        Return key and first workflow of the next partitions, each by one probe (index durable_workflow_partition).
 
-        until  the last key that it may have, as the database orders them: not every collation is that of Python
+        until  the last key that they may have, as the database orders them: not every collation is that of Python
         """
-        wanted = self._wanted._replace(queue="", limit=1)
-        statement = _next_partition(wanted, is_included=is_included, is_bounded=until is not None)
-        found = statement.fetch(self._alias, {"queue": self._wanted.queue, "behind": behind, "until": until})
-        return found[0] if found else None
+        wanted = self._wanted._replace(queue="", limit=max(1, min(self._room.slots, _MOST_AT_ONCE)))
+        statement = _next_partitions(wanted, is_included=is_included, is_bounded=until is not None)
+        return statement.fetch(self._alias, {"queue": self._wanted.queue, "behind": behind, "until": until})
 
 
 def _more(alias: str, wanted: Wanted, room: Room, keys: list[str]) -> list[str]:
@@ -126,13 +130,22 @@ def _more(alias: str, wanted: Wanted, room: Room, keys: list[str]) -> list[str]:
 
 
 @cache
-def _next_partition(wanted: Wanted, *, is_included: bool, is_bounded: bool) -> Statement:
+def _next_partitions(wanted: Wanted, *, is_included: bool, is_bounded: bool) -> Statement:
+    """Return the statement that goes from each partition to the next one, as many times as workflows are wanted."""
+
     def build(alias: str) -> Any:
-        bounds = {f"partition_key__{'gte' if is_included else 'gt'}": Slot("behind", models.CharField())}
+        rows = claims.workflows(alias)
+        ready = claims.ready(rows, wanted, Slot("queue", models.CharField()))
+        ready = ready.order_by("partition_key", F("priority").desc(), "line")
         if is_bounded:
-            bounds["partition_key__lte"] = Slot("until", models.CharField())
-        rows = claims.ready(claims.workflows(alias), wanted, Slot("queue", models.CharField())).filter(**bounds)
-        ordered = rows.order_by("partition_key", F("priority").desc(), "line")
-        return ordered.values_list("partition_key", "pk")[:1].query
+            ready = ready.filter(partition_key__lte=Slot("until", models.CharField()))
+        behind: Slot | models.Subquery = Slot("behind", models.CharField())
+        firsts = []
+        for number in range(wanted.limit):
+            has_bound = "gte" if is_included and not number else "gt"
+            following = ready.filter(**{f"partition_key__{has_bound}": behind})
+            firsts.append(models.Subquery(following.values("pk")[:1]))
+            behind = models.Subquery(following.values("partition_key")[:1])
+        return rows.filter(pk__in=firsts).order_by("partition_key").values_list("partition_key", "pk").query
 
     return Statement(build)

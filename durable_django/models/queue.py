@@ -115,10 +115,6 @@ class QueueQuerySet(models.QuerySet["Queue"]):
                 keyless.update(partition_key="")
         return count
 
-    def serve(self, name: str, partition: str) -> None:
-        """Note which partition was served last; call it under the lock."""
-        self.filter(pk=name).update(served_partition=partition)
-
 
 class Queue(models.Model):
     """

@@ -55,10 +55,9 @@ class AsyncPool:
         return 0 if self.is_alone else self.size - self._busy
 
     def take(self, workflows: Sequence[Workflow], owner: Ownership) -> None:
-        """Run these workflows; at most `free` of them."""
+        """Run these workflows, which the owner holds; at most `free` of them."""
         if not workflows:
             return
-        owner.held.update((workflow.pk, workflow.attempt) for workflow in workflows)
         with self._lock:
             self._busy += len(workflows)
         loop = self._loop or self._begin()

@@ -181,7 +181,8 @@ class Loop:
         self._lines.take(line)
         claimed = self._claim(self._wanted(line.queue, limit)._replace(is_async=line.is_async))
         self.claimed += len(claimed.workflows)
-        self.pools.of_kind(is_async=line.is_async).take(claimed.workflows, self.heartbeat.owner)
+        owner = self.heartbeat.owner
+        self.pools.of_kind(is_async=line.is_async).take(owner.take_up(claimed.workflows), owner)
         if len(claimed.workflows) == limit:
             self._lines.keep(line)
         elif claimed.is_at_limit:
@@ -229,7 +230,8 @@ class Loop:
 
     def _claim_suspect(self, found: Look) -> None:
         for queue in found.suspect_queues if self._free(is_async=False) > 0 else ():
-            for workflow in self._claim(self._wanted(queue, 1)._replace(is_alone=True)).workflows:
+            claimed = self._claim(self._wanted(queue, 1)._replace(is_alone=True))
+            for workflow in self.heartbeat.owner.take_up(claimed.workflows):
                 self.claimed += 1
                 self.pools.take_alone(workflow, self.heartbeat.owner)
                 return

@@ -53,8 +53,7 @@ class Pool:
         return 0 if self.is_alone else self.size - self._busy
 
     def take(self, workflows: Sequence[Workflow], owner: Ownership) -> None:
-        """Run these workflows; at most `free` of them."""
-        owner.held.update((workflow.pk, workflow.attempt) for workflow in workflows)
+        """Run these workflows, which the owner holds; at most `free` of them."""
         with self._lock:
             self._busy += len(workflows)
         for workflow in workflows:

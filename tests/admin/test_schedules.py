@@ -16,7 +16,7 @@ class Schedules(AdminTestCase):
     def setUp(self):
         super().setUp()
         Schedule.objects.all().delete()
-        self.client.force_login(self.staff("keeper", "view_schedule", "change_schedule"))
+        self.client.force_login(self.staff("keeper", "view_schedule", "change_schedule", "view_payload"))
         self.schedule = make("30 9 * * *", workflow=takes_both, context={"region": HOSTILE})
 
     def act(self, action):
@@ -93,6 +93,17 @@ class Schedules(AdminTestCase):
         Schedule.objects.write(error="x")
 
         self.assertEqual([self.schedule.pk], self.shown(self.list_page("schedule", state="broken")))
+
+    def test_show_of_their_context_the_size_to_who_may_not_see_payloads(self):
+        """And to others no secret."""
+        Schedule.objects.all().delete()
+        schedule = make("30 9 * * *", workflow=takes_both, context={"region": "eu", "token": "canary"})
+
+        self.assertContains(self.page(schedule.pk, "schedule"), "&#x27;token&#x27;: &#x27;[hidden]&#x27;")
+        self.client.force_login(self.staff("outsider", "view_schedule"))
+        page = self.page(schedule.pk, "schedule")
+        self.assertContains(page, "which you may not see")
+        self.assertNotContains(page, "region")
 
     def test_that_are_broken_can_be_looked_at(self):
         """Whatever a row holds; the list says why it does not fire."""

@@ -10,10 +10,19 @@ from unittest import skipIf, skipUnless
 from django.db import connection, connections, transaction
 
 from durable_django.models import Step, Worker, Workflow
+from tests.behaviour.claiming import claim, ids, start_ids, sync
 from tests.crashes.harness import LONG_LEASE, SHORT_LEASE, CrashTestCase, is_postgresql, wait_until
 from tests.postgres import server_to_restart
 from tests.sample import flags
-from tests.sample.crashing import careful, held_before_atomic, held_in_atomic, held_in_plain, marks
+from tests.sample.crashing import (
+    careful,
+    held_at_first,
+    held_before_atomic,
+    held_in_atomic,
+    held_in_plain,
+    marks,
+)
+from tests.sample.queued import begins
 
 only_postgresql = skipUnless(is_postgresql(), "SQLite has no server and no session that could be lost")
 
@@ -132,6 +141,46 @@ class AServerThatCrashes(TroubleTestCase):
             self.server.restart_immediately()
 
         self.assert_all_careful(200)
+
+    def let_the_log_linger(self) -> None:
+        """Let the server write nothing to its log that no commit waits for."""
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
+            cursor.execute("SELECT pg_reload_conf()")
+        self.addCleanup(self.reset_the_log)
+
+    def reset_the_log(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER SYSTEM RESET wal_writer_delay")
+            cursor.execute("SELECT pg_reload_conf()")
+
+    def test_and_loses_a_claim_lets_what_runs_go_on(self):
+        """No claim waits for the disk: it is made anew, and what has begun under it is not begun a second time."""
+        self.let_the_log_linger()
+        self.start_worker()
+        handle = held_at_first.start("w")
+        self.wait_for_flag("in-w")
+
+        connections.close_all()
+        self.server.restart_immediately()
+        wait_until(lambda: handle.refresh().workflow.status == "running", "the workflow is claimed")
+        self.let_go_on("w")
+
+        self.assertEqual(["w", "w-next"], handle.result(timeout=60))
+        self.assertEqual((1, 1), (flags.times("in-w"), handle.refresh().workflow.attempt))
+
+    def test_keeps_the_claims_of_a_queue_with_limits(self):
+        """What has a slot must not run while another gets the same one."""
+        self.let_the_log_linger()
+        sync()
+        start_ids(begins.using(queue="ten"), "a", "b", "c")
+
+        claimed = claim("ten", 2)
+        connections.close_all()
+        self.server.restart_immediately()
+
+        self.assertEqual(["a", "b"], ids(claimed))
+        self.assertEqual(["a", "b"], ids(Workflow.objects.filter(worker="w").order_by("pk")))
 
     def test_during_a_recovery_leaves_nothing_with_a_dead_owner(self):
         """A11: the sweep is periodic and may be repeated."""

@@ -4,6 +4,7 @@ import inspect
 import math
 import re
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from unittest import mock
 
@@ -55,6 +56,9 @@ class TheSettings(CheckTestCase):
         self.assertEqual(
             [], found(ours.check_settings, LEASE_SECONDS=10.5, HEARTBEAT_SECONDS=1, NOTIFY=False, THREADS=1)
         )
+        self.assertEqual(
+            [], found(ours.check_settings, RETENTION_DAYS=None, FAILED_RETENTION_DAYS=0.5, IDEMPOTENCY_DAYS=0)
+        )
 
     def test_E001_that_are_no_dict(self):
         """A list of pairs, a text, None."""
@@ -91,6 +95,9 @@ class TheSettings(CheckTestCase):
             ("MAX_DEPTH", (0, 201), "must be a whole number from 1 to 200"),
             ("MAX_ID_LENGTH", (0, 256), "must be a whole number from 1 to 255"),
             ("MAX_ERROR_BYTES", (10,), "must be a whole number from 1024"),
+            ("RETENTION_DAYS", (-1, "30", True, math.inf, 36_501), "must be a number from 0 to 36500, or None"),
+            ("FAILED_RETENTION_DAYS", (-0.5, timedelta(days=90)), "must be a number from 0 to 36500, or None"),
+            ("IDEMPOTENCY_DAYS", (-1, math.nan), "must be a number from 0 to 36500, or None"),
             ("APPLICATION", (None, 5), "must be a str"),
         ):
             for value in values:
@@ -124,6 +131,15 @@ class TheSettings(CheckTestCase):
 
         for path in ("", "tests.rooms.test_checks.found"):
             self.assertEqual([], found(ours.check_settings, STREAM_PERMISSION=path))
+
+    def test_E013_with_a_redaction_that_is_none(self):
+        """It must be there, and callable; none at all shows everything."""
+        for path in ("nowhere.redact", "redact", "tests.settings.SECRET_KEY"):
+            messages = found(ours.check_settings, REDACT=path)
+            self.assert_message(messages, "E013", path, hint="def redact(name, value)")
+
+        for path in ("", "tests.rooms.test_checks.found"):
+            self.assertEqual([], found(ours.check_settings, REDACT=path))
 
     def test_that_are_wrong_twice_say_both(self):
         """All findings at once."""

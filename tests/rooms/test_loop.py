@@ -93,6 +93,22 @@ class ALoop(LoopTestCase):
 
         self.assertEqual((["a", "b"], ["b", "c"]), (first, self.held()))
 
+    def test_holds_what_it_claims_for_its_owner(self):
+        """What is in hand is nobody's stray."""
+        self.start("a")
+        self.turn()
+
+        self.assertEqual({("a", 1)}, self.loop.heartbeat.owner.held)
+
+    def test_runs_no_attempt_twice(self):
+        """A server that crashed may have lost the claim, and give the workflow again."""
+        self.start("a")
+        self.turn()
+        Workflow.objects.update(status="queued", worker=None, attempt=0)
+        self.turn(2)
+
+        self.assertEqual((["a"], 1), (self.held(), self.loop.pools.busy))
+
 
 class ARing(LoopTestCase):
     def test_is_answered_by_a_second_look_though_the_first_found_nothing(self):

@@ -3,6 +3,7 @@
 import math
 import threading
 from contextlib import suppress
+from dataclasses import dataclass
 from unittest import mock
 
 from django.test import SimpleTestCase
@@ -10,6 +11,14 @@ from django.test import SimpleTestCase
 from durable_django.base import clock
 from durable_django.base.interrupts import LeaseLost, Released
 from durable_django.engine.ownership import Ownership, StepTimeouts
+
+
+@dataclass
+class Claim:
+    """A workflow as it comes out of a claim."""
+
+    pk: str
+    attempt: int
 
 
 class Clock:
@@ -28,6 +37,26 @@ class ClockTestCase(SimpleTestCase):
         patched = mock.patch.object(clock, "elapsed_seconds", self.clock)
         patched.start()
         self.addCleanup(patched.stop)
+
+
+class ClaimedWorkflows(SimpleTestCase):
+    def take_up(self, owner, *claims):
+        return [claim.pk for claim in owner.take_up(Claim(*claim) for claim in claims)]
+
+    def test_are_taken_up_once(self):
+        """A server that crashed may have lost the claim of what runs here, and give it again."""
+        owner = Ownership("w")
+        first = self.take_up(owner, ("a", 1), ("b", 1))
+
+        self.assertEqual((["a", "b"], ["c"]), (first, self.take_up(owner, ("b", 1), ("c", 1))))
+        self.assertEqual({("a", 1), ("b", 1), ("c", 1)}, owner.held)
+
+    def test_are_taken_up_again_by_their_next_attempt(self):
+        """That is another claim."""
+        owner = Ownership("w")
+        self.take_up(owner, ("a", 1))
+
+        self.assertEqual(["a"], self.take_up(owner, ("a", 2)))
 
 
 class ALease(ClockTestCase):

@@ -10,26 +10,31 @@ from durable_django.models.partitions import _Turn
 from durable_django.models.room import Room
 
 
-def of_a_language(keys):
+def of_a_language(keys, at_once):
     """Return a probe of an index whose collation takes "a" to stand before "B", as most do but Python does not."""
 
     def probe(_turn, behind, *, is_included=False, until=None):
+        found = []
         for key in sorted(keys, key=str.lower):
             place = key.lower()
             is_behind = place >= behind.lower() if is_included else place > behind.lower()
             if is_behind and (until is None or place <= until.lower()):
-                return key, f"first of {key}"
-        return None
+                found.append((key, f"first of {key}"))
+        return found[:at_once]
 
     return mock.patch.object(_Turn, "_next", probe)
 
 
 class AWalk(SimpleTestCase):
     def walk(self, served, *keys, wanted=10):
-        room = Room(Limits(is_partitioned=True), wanted)
-        with of_a_language(keys):
-            turn = _Turn("default", Wanted("q", wanted, ()), room, served)
-            return list(turn.take_firsts()), room.taken, turn.served
+        found = []
+        for at_once in (1, 2, 3):
+            room = Room(Limits(is_partitioned=True), wanted)
+            with of_a_language(keys, at_once):
+                turn = _Turn("default", Wanted("q", wanted, ()), room, served)
+                found.append((list(turn.take_firsts()), room.taken, turn.served))
+        self.assertEqual(found[:1] * 3, found, "however many a probe finds at once")
+        return found[0]
 
     def test_comes_by_each_partition_once(self):
         """Whichever was served last, also if it has gone, and whatever order the keys have."""

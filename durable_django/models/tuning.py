@@ -1,0 +1,67 @@
+"""What PostgreSQL is told for the time of one transaction, by conditions that always hold; others are told nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connections, models
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from durable_django.models.compiled import Slot, Statement
+from durable_django.models.queue import Queue
+
+
+class Setting(models.Expression):
+    """A condition that gives a setting a value until the transaction of its statement ends."""
+
+    conditional = True
+
+    def __init__(self, name: str, value: str) -> None:
+        super().__init__(output_field=models.BooleanField())
+        self.name = name
+        self.value = value
+
+    def as_sql(self, _compiler: Any, _connection: BaseDatabaseWrapper) -> Any:
+        return f"(SELECT set_config('{self.name}', '{self.value}', true)) = '{self.value}'", []
+
+
+def unhurried(alias: str) -> list[Setting]:
+    """
+    Return the condition by which a commit is in force before it is on disk.
+
+    PostgreSQL writes its log in order: if the server crashes before such a commit is on disk, nothing that was
+    committed later is there either. (Its manual, "Asynchronous Commit".)
+    """
+    return _told(alias, Setting("synchronous_commit", "off"))
+
+
+def by_index(alias: str) -> list[Setting]:
+    """
+    Return the condition by which no later statement reads a whole table for which there is an index.
+
+    Of a table that has no statistics yet, PostgreSQL takes nearly all rows for held by a worker.
+    """
+    return _told(alias, Setting("enable_seqscan", "off"))
+
+
+def make_durable(alias: str, queue: str) -> None:
+    """
+    Wait until all that has been committed here is on disk: by a commit of nothing but an empty message in the log.
+
+    queue  the name of any that has a row
+    """
+    if connections[alias].vendor == "postgresql":
+        _EMPTY_MESSAGE.fetch(alias, {"queue": queue})
+
+
+def _told(alias: str, setting: Setting) -> list[Setting]:
+    return [setting] if connections[alias].vendor == "postgresql" else []
+
+
+def _empty_message_query(alias: str) -> Any:
+    message = (models.Value(True), models.Value("durable_django"), models.Value(""))
+    written = models.Func(*message, function="pg_logical_emit_message", output_field=models.CharField())
+    return Queue.objects.using(alias).filter(pk=Slot("queue", models.CharField())).values_list(written).query
+
+
+_EMPTY_MESSAGE = Statement(_empty_message_query)
