@@ -40,6 +40,7 @@ _LEAST: dict[str, float] = {
     "LEASE_SECONDS": 1,
     "HEARTBEAT_SECONDS": 0.1,
     "POLL_SECONDS": 0.01,
+    "QUEUE_DELAY_SECONDS": 1,
     "THREADS": 1,
     "ASYNC_CONCURRENCY": 1,
     "ASYNC_CONNECTIONS": 3,
@@ -88,7 +89,9 @@ def _judge(key: str, value: Any) -> list[CheckMessage]:
     expected = _expected(key, default)
     if _is_fine(key, value, default):
         return []
-    message = f"{SETTING}[{key!r}] must be {expected}, got {value!r}."
+    # Messages end up in logs, where no secret belongs.
+    got = type(value).__name__ if key.endswith("_TOKEN") else repr(value)
+    message = f"{SETTING}[{key!r}] must be {expected}, got {got}."
     return [Error(message, hint=f"The default is {default!r}.", id="durable_django.E003")]
 
 

@@ -10,7 +10,8 @@ from django.utils.translation import ngettext
 
 from durable_django.admin.addresses import list_of
 from durable_django.base.texts import spoken_seconds
-from durable_django.management.census import LATE_SECONDS, Census
+from durable_django.conf import durable_settings
+from durable_django.management.census import Census
 
 
 @dataclass(frozen=True)
@@ -85,13 +86,13 @@ def _of_queues(site: str, queues: Sequence[Any]) -> Iterator[Need]:
             )
             address = list_of(site, "workflow", status__exact="queued", in_queue=queue.name)
             yield Need("paused", text % {"name": queue.name, "count": queue.depth.spoken}, address)
-        elif not queue.is_paused and (queue.depth.late_seconds or 0) > LATE_SECONDS:
+        elif not queue.is_paused and (queue.depth.oldest_seconds or 0) > durable_settings.QUEUE_DELAY_SECONDS:
             text = ngettext(
                 "In queue %(name)s %(count)s workflow waits, the oldest for %(age)s.",
                 "In queue %(name)s %(count)s workflows wait, the oldest for %(age)s.",
                 queue.depth.queued,
             )
-            facts = {"name": queue.name, "count": queue.depth.spoken, "age": spoken_seconds(queue.depth.late_seconds)}
+            facts = {"name": queue.name, "count": queue.depth.spoken, "age": spoken_seconds(queue.depth.oldest_seconds)}
             address = list_of(site, "workflow", attention="late", in_queue=queue.name)
             yield Need("waiting", text % facts, address)
 

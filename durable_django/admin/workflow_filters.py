@@ -13,9 +13,10 @@ from django.utils.translation import gettext_lazy as _
 from durable_django.admin.filters import MOST_CHOICES, ChoiceFilter, ColumnFilter, GivenFilter, StatusFilter
 from durable_django.base.clock import Later
 from durable_django.base.texts import plain
+from durable_django.conf import durable_settings
 from durable_django.engine import context
 from durable_django.management import failing
-from durable_django.management.census import LATE_SECONDS, PARTS
+from durable_django.management.census import PARTS
 from durable_django.models.fields import Literal
 from durable_django.models.queue import Queue
 from durable_django.models.status import Status
@@ -61,7 +62,9 @@ def _codeless() -> Q:
 
 def _late() -> Q:
     open_queues = Queue.objects.using(context.alias_of_workflows()).open().values("pk")
-    return PARTS["queued"][0] & Q(attempt=0, queue__in=open_queues, created_at__lt=Later(-LATE_SECONDS))
+    return PARTS["queued"][0] & Q(
+        attempt=0, queue__in=open_queues, created_at__lt=Later(-durable_settings.QUEUE_DELAY_SECONDS)
+    )
 
 
 class StartedFilter(ChoiceFilter):

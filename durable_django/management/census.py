@@ -18,8 +18,6 @@ from durable_django.models.workflow import Workflow
 
 #: A failure is news for so long (seconds).
 RECENT_SECONDS = 86_400.0
-#: What could run is late if it has waited for so long (seconds).
-LATE_SECONDS = 300.0
 
 #: Where each state is found, in parts that have an index each: of all the others it would read the whole table.
 PARTS: dict[str, tuple[Q, ...]] = {

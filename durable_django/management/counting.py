@@ -9,6 +9,7 @@ from django.db.models import IntegerField, QuerySet, Subquery, Value
 from django.utils.formats import number_format
 
 from durable_django.base.clock import MomentField
+from durable_django.models.standing import SINCE
 
 #: Nothing is counted further: counting millions of rows takes seconds, and tells nobody anything.
 MOST_COUNTED = 10_000
@@ -48,16 +49,10 @@ class Counted(Subquery):
 
 
 class Earliest(Subquery):
-    """The earliest creation of the first rows that a query finds, in its order."""
+    """Since when the one stands in line that has stood there longest, of the first rows that a query finds."""
 
-    template = "(SELECT MIN(created_at) FROM (%(subquery)s) AS counted)"
+    template = "(SELECT MIN(since) FROM (%(subquery)s) AS counted)"
     output_field = MomentField()
 
     def __init__(self, rows: QuerySet[Any], most: int = MOST_COUNTED) -> None:
-        super().__init__(rows.values("created_at", "attempt")[:most])
-
-
-class EarliestUnbegun(Earliest):
-    """The same, of those that no worker has claimed yet: since when others wait no column tells."""
-
-    template = "(SELECT MIN(created_at) FROM (%(subquery)s) AS counted WHERE attempt = 0)"
+        super().__init__(rows.values(since=SINCE)[:most])

@@ -13,7 +13,7 @@ from durable_django.base.clock import Epoch, Later, Now
 from durable_django.base.limits import Limits
 from durable_django.base.texts import spoken_seconds
 from durable_django.engine import context
-from durable_django.management.counting import Counted, Earliest, EarliestUnbegun
+from durable_django.management.counting import Counted, Earliest
 from durable_django.models.queue import Queue, QueueStart
 from durable_django.models.worker import Worker
 from durable_django.models.workflow import Workflow
@@ -33,8 +33,7 @@ class Depth:
 
     queued          workflows that can be claimed now, as far as they are counted
     is_capped       whether there are more
-    oldest_seconds  since the oldest of those that were counted was started; None if there is none
-    late_seconds    the same of those that no worker has claimed yet: others may have slept since they were started
+    oldest_seconds  for how long the oldest of those that were counted has been runnable; None if there is none
     running         workflows that hold a slot; those of plain calls hold none
     started         starts in the window of the rate; None without one
     """
@@ -42,7 +41,6 @@ class Depth:
     queued: int
     is_capped: bool
     oldest_seconds: float | None
-    late_seconds: float | None
     running: int
     started: int | None
 
@@ -59,7 +57,7 @@ class Depth:
 
 def depths(queues: Collection[Queue]) -> dict[str, Depth]:
     """Return how full these queues are, by name: two queries for all, bounded for each."""
-    running = _running() if queues else {}
+    running = running_by_queue() if queues else {}
     most = max(_FEWEST_COUNTED, MOST_COUNTED // max(len(queues), 1))
     most = min(most, MOST_COUNTED)
     return {row[0]: _depth(row, running.get(row[0], 0), most) for row in _read(queues, most)}
@@ -78,6 +76,14 @@ def noisiest_partitions(queue: str, most: int = 10) -> list[tuple[str, int]]:
         for key in waiting.of_kind(is_async).values_list("partition_key", flat=True)[:MOST_COUNTED]
     ]
     return Counter(key for key in seen if key is not None).most_common(most)
+
+
+def running_by_queue() -> dict[str, int]:
+    """Return how many workflows of each queue hold a slot (index durable_workflow_owned): as many as workers have."""
+    alias = context.alias_of_workflows()
+    callers = Worker.objects.using(alias).filter(takes_slots=False)
+    held = Workflow.objects.using(alias).filter(worker__isnull=False).exclude(worker__in=callers.values("pk"))
+    return dict(held.order_by().values_list("queue").annotate(Count("pk")))
 
 
 def described(limits: Limits) -> str:
@@ -102,13 +108,12 @@ def _rate(what: str, limit: int | None, seconds: float | None) -> str:
 
 
 def _depth(row: tuple[Any, ...], running: int, most: int) -> Depth:
-    _name, now, started, plain, in_loop, *created = row
+    _name, now, started, plain, in_loop, *since = row
     count = plain + in_loop
     return Depth(
         queued=min(count, most),
         is_capped=count > most,
-        oldest_seconds=_age(created[:2], now),
-        late_seconds=_age(created[2:], now),
+        oldest_seconds=_age(since, now),
         running=running,
         started=started,
     )
@@ -121,9 +126,9 @@ def _age(moments: Sequence[float | None], now: float) -> float | None:
 
 def _read(queues: Collection[Queue], most: int) -> Any:
     """
-    Return of each queue the time, the starts in its window, and of both kinds what waits and two earliest ones.
+    Return of each queue the time, the starts in its window, and of both kinds what waits and since when.
 
-    The second earliest are those that nobody has claimed. What waits is looked at in the order of turns, which is that
+    What waits is looked at in the order of turns, which is that
     of the index for each kind: otherwise all would be sorted.
     """
     alias = context.alias_of_workflows()
@@ -133,14 +138,6 @@ def _read(queues: Collection[Queue], most: int) -> Any:
     )
     started = Case(When(rate_seconds__isnull=False, then=Counted(starts.order_by(), _MOST_STARTS)), default=None)
     rows = Queue.objects.using(alias).filter(pk__in=[queue.pk for queue in queues])
-    earliest: list[Any] = [each(kind, most) for each in (Earliest, EarliestUnbegun) for kind in kinds]
+    earliest: list[Any] = [Earliest(kind, most) for kind in kinds]
     columns: list[Any] = [*(Counted(kind, most) for kind in kinds), *map(Epoch, earliest)]
     return rows.order_by().values_list(F("name"), Epoch(Now()), started, *columns)
-
-
-def _running() -> dict[str, int]:
-    """Return how many workflows of each queue hold a slot (index durable_workflow_owned): as many as workers have."""
-    alias = context.alias_of_workflows()
-    callers = Worker.objects.using(alias).filter(takes_slots=False)
-    held = Workflow.objects.using(alias).filter(worker__isnull=False).exclude(worker__in=callers.values("pk"))
-    return dict(held.order_by().values_list("queue").annotate(Count("pk")))

@@ -7,6 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from durable_django.base import registry
+from durable_django.base.clock import Now
 from durable_django.management import census, throughput
 from durable_django.models import Queue, Schedule, Worker, Workflow
 from durable_django.testing import run_until_idle, travel
@@ -241,9 +242,9 @@ class WhatNeedsAttention(OverviewTestCase):
     def test_is_nothing_that_has_slept_since_it_was_started(self):
         """It may have become runnable this very moment."""
         begins.using(queue="three", id="woken").start("x")
-        Workflow.objects.update(attempt=1)
 
         with travel(days=3):
+            Workflow.objects.update(attempt=1, runnable_at=Now())
             self.assertEqual({}, self.needs())
 
     def test_is_a_paused_queue_with_work(self):

@@ -107,6 +107,13 @@ class TheSettings(CheckTestCase):
                         messages, "E003", words, repr(value), hint=f"The default is {defaults()[key]!r}"
                     )
 
+    def test_E003_shows_no_secret(self):
+        """A token of a wrong type may be the right one."""
+        (message,) = found(ours.check_settings, MONITORING_TOKEN=b"hunter2")
+
+        self.assertIn("must be a str, got bytes.", message.msg)
+        self.assertNotIn("hunter2", f"{message.msg} {message.hint}")
+
     def test_E003_covers_every_key(self):
         """No setting takes just anything."""
         for key in defaults():

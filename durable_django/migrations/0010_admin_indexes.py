@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('contenttypes', '0002_remove_content_type_name'),
-        ('durable_django', '0008_sent_messages'),
+        ('durable_django', '0009_alerts'),
     ]
 
     operations = [
