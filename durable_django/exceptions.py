@@ -17,6 +17,7 @@ Every error that user code may catch.
     │   ├── WorkflowFailed
     │   ├── WorkflowCancelled
     │   ├── WorkflowFinished
+    │   ├── WorkflowPruned
     │   ├── RecoveriesExhausted
     │   └── ResultTimeout        (TimeoutError)
     ├── StepError                                         about one step
@@ -172,6 +173,16 @@ class WorkflowFinished(WorkflowError):
     template = "Workflow {workflow_id!r} has already ended ({status})."
 
 
+class WorkflowPruned(WorkflowError):
+    """The workflow ended so long ago that only its bare row is left; `status` is how it ended."""
+
+    template = (
+        "Workflow {workflow_id!r} has ended ({status}), and its retention is over: arguments, steps and result are "
+        "gone, only its id still stands for it. To keep them for longer: @workflow(retention=), or RETENTION_DAYS and "
+        "FAILED_RETENTION_DAYS."
+    )
+
+
 class RecoveriesExhausted(WorkflowError):
     """Every attempt lost its worker without getting one step further, as often as allowed."""
 
@@ -227,8 +238,8 @@ class NotReplayable(DurableError):
 
     template = (
         "Workflow {workflow_id} cannot be replayed: step {position} was recorded as {recorded!r} but the code now "
-        "calls {called!r}. Restore the old order of steps, or start the workflow anew under another id; then resume "
-        "it: manage.py durable resume {workflow_id}"
+        "calls {called!r}. Restore the old order of steps, or guard what is new with patched('a name'), then resume "
+        "it: manage.py durable resume {workflow_id}; or fork it from that step: workflow.fork(from_step={position!r})."
     )
 
 

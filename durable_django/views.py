@@ -24,7 +24,7 @@ from durable_django.api.readers import READERS, leave_connections
 from durable_django.api.streams import StreamReader
 from durable_django.base import clock
 from durable_django.conf import durable_settings
-from durable_django.exceptions import WorkflowNotFound
+from durable_django.exceptions import WorkflowNotFound, WorkflowPruned
 
 #: A line for nobody, now and then, so that neither side takes a silent connection for a dead one.
 _QUIET_SECONDS = 15.0
@@ -47,7 +47,7 @@ def stream(request: HttpRequest, workflow_id: str, key: str) -> StreamingHttpRes
     try:
         reader = StreamReader(workflow_id, key, _offset(request), None)
         first = reader.look()
-    except (WorkflowNotFound, ValueError) as error:
+    except (WorkflowNotFound, WorkflowPruned, ValueError) as error:
         raise Http404(str(error)) from error
     body = _afollow(reader, first) if isinstance(request, ASGIRequest) else _follow(reader, first)
     # The last one keeps nginx from collecting the entries.
@@ -101,8 +101,8 @@ async def _afollow(reader: StreamReader, found: list[tuple[int, str]]) -> AsyncI
 def _look_again(reader: StreamReader) -> list[tuple[int, str]]:
     try:
         return reader.look_again()
-    except WorkflowNotFound:
-        # Its row was deleted: nothing more will come.
+    except (WorkflowNotFound, WorkflowPruned):
+        # Its row was deleted, or pruned: nothing more will come.
         reader.is_over = True
         return []
 

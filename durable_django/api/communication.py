@@ -178,7 +178,7 @@ def _event(workflow_id: str, key: str, timeout: float | None, default: Any) -> P
         _require_may_wait(f"get_event() of {key!r} of workflow {workflow_id!r}")
         yield pause
     if default is MISSING:
-        raise eventing.missing(workflow_id, key, timeout, has_ended=found.has_ended)
+        raise eventing.missing(workflow_id, key, timeout, found)
     return default
 
 

@@ -23,7 +23,9 @@ from durable_django.exceptions import (
     OutsideWorkflow,
     ResultTimeout,
     WorkflowNotFound,
+    WorkflowPruned,
 )
+from durable_django.models import outcomes
 from durable_django.models.status import Status
 from durable_django.models.workflow import Workflow
 
@@ -95,7 +97,8 @@ class WorkflowHandle(Generic[R]):
         timeout  seconds, or a timedelta, to wait at most; None waits for ever
 
         Raises the workflow's own exception if its class is loaded here, else WorkflowFailed; WorkflowCancelled;
-        ResultTimeout (the workflow goes on); InsideTransaction if it would have to wait inside atomic().
+        WorkflowPruned if it ended so long ago that its result is gone; ResultTimeout (the workflow goes on);
+        InsideTransaction if it would have to wait inside atomic().
         In a workflow the wait suspends, and the outcome is recorded.
         """
         if context.current_run() is not None:
@@ -148,9 +151,11 @@ def _next(waiting: Iterator[float], handle: WorkflowHandle[Any], timeout: Any) -
 
 
 def outcome_of(workflow: Workflow) -> Any:
-    """Return the result of an ended workflow, or raise its error."""
+    """Return the result of an ended workflow, or raise its error; WorkflowPruned if both are gone."""
+    if workflow.pruned_at is not None:
+        raise WorkflowPruned(workflow_id=workflow.pk, status=workflow.status)
     if workflow.status == Status.CANCELLED:
-        raise children.cancelled(workflow.pk, workflow.reason)
+        raise outcomes.cancelled(workflow.pk, workflow.reason)
     if workflow.status == Status.FAILED:
         raise payloads.decode_error(workflow.error or "", workflow.pk)
     return None if workflow.output is None else payloads.decode(workflow.output)

@@ -14,7 +14,7 @@ from durable_django.api.handles import require_may_wait
 from durable_django.api.readers import READERS
 from durable_django.base import clock, ids, payloads
 from durable_django.engine import context
-from durable_django.exceptions import OutsideWorkflow, StreamTimeout, WorkflowNotFound
+from durable_django.exceptions import OutsideWorkflow, StreamTimeout, WorkflowNotFound, WorkflowPruned
 from durable_django.models.status import Status
 from durable_django.models.stream import StreamEntry
 from durable_django.models.workflow import Workflow
@@ -33,8 +33,8 @@ def read_stream(workflow_id: str, key: str, offset: int = 0, timeout: float | ti
     offset   of the first entry wanted; entries count from 0
     timeout  seconds, or a timedelta, to wait for the next entry; None waits for ever
 
-    Raises WorkflowNotFound, StreamTimeout, OutsideWorkflow in a workflow (read in a step), InsideTransaction if it
-    would have to wait inside atomic().
+    Raises WorkflowNotFound, WorkflowPruned if it ended so long ago that its streams are gone, StreamTimeout,
+    OutsideWorkflow in a workflow (read in a step), InsideTransaction if it would have to wait inside atomic().
     """
     reader = StreamReader(workflow_id, key, offset, timeout)
 
@@ -97,7 +97,11 @@ class StreamReader:
         """Return offset and stored text of the entries that have come since the last look."""
         alias = context.alias_of_workflows()
         # The status first: what was written before the end is then seen, too.
-        status = Workflow.objects.using(alias).filter(pk=self.workflow_id).values_list("status", flat=True).first()
+        rows = Workflow.objects.using(alias).filter(pk=self.workflow_id)
+        status, pruned_at = rows.values_list("status", "pruned_at").first() or (None, None)
+        if pruned_at is not None:
+            # Some entries of a long stream may be left.
+            raise WorkflowPruned(workflow_id=self.workflow_id, status=status)
         found = StreamEntry.objects.using(alias).behind(self.workflow_id, self.key, self.offset)
         if not found:
             self._rest(status)

@@ -15,7 +15,7 @@ from django.db import IntegrityError, connections, transaction
 
 from durable_django import signals
 from durable_django.base import payloads
-from durable_django.base.interrupts import Diverged, LeaseLost, LetGo
+from durable_django.base.interrupts import Diverged, LeaseLost, LetGo, Parked, Suspended
 from durable_django.engine import faults
 from durable_django.engine.branches import Place
 from durable_django.engine.context import Run
@@ -74,7 +74,16 @@ def recall(run: Run, place: Place, name: str, kind: str) -> Recorded | None:
     recorded = run.history.get(place)
     if recorded is not None and (recorded.name, recorded.kind) != (name, kind):
         run.guard(_diverge, run, place, recorded, name)
+    if run.rehearsed is not None:
+        run.rehearsed.add(place)
+        if kind != "gather" and (recorded is None or not recorded.is_finished):
+            run.guard(_end_rehearsal, run)
     return recorded
+
+
+def _end_rehearsal(run: Run) -> None:
+    """Stop where the history ends, behind which a real attempt would run, wait and write."""
+    raise Suspended if run.is_alone else Parked(())
 
 
 def _diverge(run: Run, place: Place, recorded: Recorded, name: str) -> None:
@@ -229,6 +238,7 @@ def send_recorded(entry: Entry) -> None:
     signals.step_recorded.send_robust(
         sender=workflow.name,
         workflow_id=workflow.pk,
+        name=workflow.name,
         step=entry.name,
         position=entry.place.position,
         attempt=entry.retries + 1,

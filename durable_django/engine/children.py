@@ -14,8 +14,8 @@ from durable_django.engine import context, faults, starting, stepping, waits
 from durable_django.engine.calls import StepSpec
 from durable_django.engine.starting import Parent, StartOptions
 from durable_django.engine.waits import Answer, Held, Wait
-from durable_django.exceptions import ResultTimeout, WorkflowCancelled, WorkflowFailed, WorkflowNotFound
-from durable_django.models import awaited
+from durable_django.exceptions import ResultTimeout, WorkflowNotFound, WorkflowPruned
+from durable_django.models import awaited, outcomes
 from durable_django.models.status import Status
 from durable_django.models.turns import short_transaction
 from durable_django.models.workflow import Workflow
@@ -108,7 +108,7 @@ def _child_id(step: context.StepInfo, registered: Registered, args: tuple[Any, .
     """Return the place of the start itself; in a step of user code, what is started, numbered."""
     if step.kind == START:
         return step.idempotency_key
-    fingerprint = payloads.fingerprint(registered.name, starting.encode(registered, args, kwargs))
+    fingerprint = payloads.fingerprint(registered.name, registered.encode(args, kwargs))
     return step.key_of("start", fingerprint)
 
 
@@ -152,14 +152,14 @@ class EndWait(Wait):
     def look(self) -> Answer | None:
         """Return the outcome, if there is one."""
         rows = Workflow.objects.using(self.run.alias).filter(pk=self.workflow_id)
-        row = rows.values_list("status", "output", "error", "reason", "parent_id").first()
+        row = rows.values_list(*OUTCOME, "parent_id").first()
         if row is None:
             return _not_found(self.workflow_id)
-        status, output, error, reason, parent_id = row
-        if status in Status.terminal():
+        outcome = Outcome(*row[:-1])
+        if outcome.status in Status.terminal():
             self.run.live.discard(self.workflow_id)
-        self.wakes_several = parent_id == self.run.workflow.pk
-        return outcome_of(self.workflow_id, status, output, error, reason)
+        self.wakes_several = row[-1] == self.run.workflow.pk
+        return outcome_of(self.workflow_id, outcome)
 
     def at_end(self) -> Answer:
         """Return that it did not end in time."""
@@ -258,18 +258,28 @@ def first_of(workflow_ids: Sequence[str], timeout: float | None, *, is_for_all: 
     return str(waits.perform(wait))
 
 
-def outcome_of(workflow_id: str, status: str, output: str | None, error: str | None, reason: str) -> Answer | None:
+class Outcome(NamedTuple):
+    """What the row of a workflow says of its end."""
+
+    status: str
+    output: str | None
+    error: str | None
+    reason: str
+    pruned_at: datetime | None
+
+
+#: The columns of an Outcome.
+OUTCOME = Outcome._fields
+
+
+def outcome_of(workflow_id: str, outcome: Outcome) -> Answer | None:
     """Return what those hear who wait for the end of a workflow; None if it has not come."""
-    if status == Status.CANCELLED:
-        return Answer(error=payloads.encode_error(cancelled(workflow_id, reason)))
-    if status == Status.FAILED:
-        return Answer(error=_error_of(workflow_id, error or ""))
-    return Answer(output) if status == Status.SUCCEEDED else None
-
-
-def cancelled(workflow_id: str, reason: str) -> WorkflowCancelled:
-    """Return the error of a workflow that was cancelled."""
-    return WorkflowCancelled(workflow_id=workflow_id, reason=reason or "no reason given")
+    status = outcome.status
+    if outcome.pruned_at is not None:
+        return Answer(error=payloads.encode_error(WorkflowPruned(workflow_id=workflow_id, status=status)))
+    if status in {Status.CANCELLED, Status.FAILED}:
+        return Answer(error=outcomes.error_of(workflow_id, status, outcome.error, outcome.reason))
+    return Answer(outcome.output) if status == Status.SUCCEEDED else None
 
 
 def _require_others(run: context.Run, workflow_ids: Sequence[str]) -> None:
@@ -280,13 +290,6 @@ def _require_others(run: context.Run, workflow_ids: Sequence[str]) -> None:
 
 def _not_found(workflow_id: str) -> Answer:
     return Answer(error=payloads.encode_error(WorkflowNotFound(workflow_id=workflow_id)))
-
-
-def _error_of(workflow_id: str, text: str) -> str:
-    """Return the error of a failed workflow for the history of another one; a stand-in for it names the former."""
-    error = payloads.decode_error(text, workflow_id)
-    is_stand_in = isinstance(error, WorkflowFailed) and error.__dict__.get("workflow_id") == workflow_id
-    return payloads.encode_error(error) if is_stand_in else text
 
 
 def _too_late(workflow_id: str, timeout: Any) -> Answer:

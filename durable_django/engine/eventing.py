@@ -67,36 +67,40 @@ class EventWait(Wait):
         if self.noted is not None and not found.exists:
             return Answer(error=payloads.encode_error(WorkflowNotFound(workflow_id=self.workflow_id)))
         self.noted = _SEEN if found.exists else None
-        return self._missing(has_ended=True) if found.has_ended else None
+        return self._missing(found) if found.has_ended else None
 
     def at_end(self) -> Answer:
         """Return that it did not come."""
-        return self._missing(has_ended=False)
+        return self._missing(None)
 
-    def _missing(self, *, has_ended: bool) -> Answer:
-        error = missing(self.workflow_id, self.key, self.until, has_ended=has_ended)
+    def _missing(self, found: Found | None) -> Answer:
+        error = missing(self.workflow_id, self.key, self.until, found)
         return Answer(error=payloads.encode_error(error))
 
 
 class Found(NamedTuple):
-    """What a look for an event finds: its stored value, and whether its workflow exists and has ended."""
+    """What a look for an event finds: its stored value, and whether its workflow exists, has ended and was pruned."""
 
     value: str | None
     exists: bool
     has_ended: bool
+    is_pruned: bool
 
 
 def find(alias: str, workflow_id: str, key: str) -> Found:
     """Look for an event; two queries at most."""
     # The status first: an event that was set before the end is then seen, too.
-    status = Workflow.objects.using(alias).filter(pk=workflow_id).values_list("status", flat=True).first()
+    rows = Workflow.objects.using(alias).filter(pk=workflow_id)
+    status, pruned_at = rows.values_list("status", "pruned_at").first() or (None, None)
     value = Event.objects.using(alias).value_of(workflow_id, key)
-    return Found(value, status is not None, status in Status.terminal())
+    return Found(value, status is not None, status in Status.terminal(), pruned_at is not None)
 
 
-def missing(workflow_id: str, key: str, timeout: Any, *, has_ended: bool) -> EventTimeout:
-    """Return the error of an event that did not come."""
-    why = "before it ended" if has_ended else f"within {timeout} s"
+def missing(workflow_id: str, key: str, timeout: Any, found: Found | None) -> EventTimeout:
+    """Return the error of an event that did not come: in time or, as was found, at all."""
+    why = f"within {timeout} s"
+    if found is not None and found.has_ended:
+        why = "that is still there: its retention is over" if found.is_pruned else "before it ended"
     return EventTimeout(workflow_id=workflow_id, key=key, timeout=timeout, why=why)
 
 

@@ -83,8 +83,8 @@ def _answer_batch(run: Run, places: dict[str, Place]) -> None:
 def _answer_together(run: Run, places: dict[str, Place]) -> list[Entry]:
     rows = Workflow.objects.using(run.alias).filter(pk__in=places, finished_at__isnull=False)
     entries = []
-    for child_id, status, output, error, reason in rows.values_list("pk", "status", "output", "error", "reason"):
-        if answer := children.outcome_of(child_id, status, output, error, reason):
+    for child_id, *outcome in rows.values_list("pk", *children.OUTCOME):
+        if answer := children.outcome_of(child_id, children.Outcome(*outcome)):
             entries.append(_entry(run, places[child_id], children.RESULT, children.RESULT, answer))
     with short_transaction(run.alias):
         Step.objects.using(run.alias).insert_many([entry.values() for entry in entries])
@@ -111,8 +111,10 @@ def _can_start(child: _Child) -> bool:
     """Whether it is a new workflow for certain, with arguments that can be stored."""
     if child.options.id is not None or child.options.deduplication_key is not None:
         return False
+    if child.registered.permission is not None and child.options.user is not None:
+        return False
     try:
-        starting.encode(child.registered, child.args, child.kwargs)
+        child.registered.encode(child.args, child.kwargs)
     except Exception:  # noqa: BLE001 - it is the branch that raises it
         return False
     return True

@@ -42,13 +42,15 @@ def gather(calls: Sequence[Callable[[], Any]]) -> list[Ended]:
     place = run.next_place()
     checkpoints.recall(run, place, "gather", "gather")
     keyed = [(place.key_of_branch(number), call) for number, call in enumerate(calls, 1)]
-    fanning.start_ahead(run, keyed)
+    if run.rehearsed is None:
+        fanning.start_ahead(run, keyed)
     ended: dict[int, Ended] = {}
     parked: dict[int, tuple[Wait, ...]] = {}
     todo = list(range(len(calls)))
     while todo:
-        children.look_for_live(run)
-        fanning.answer_ahead(run, [keyed[number] for number in todo])
+        if run.rehearsed is None:
+            children.look_for_live(run)
+            fanning.answer_ahead(run, [keyed[number] for number in todo])
         for number in todo:
             parked.pop(number, None)
             try:

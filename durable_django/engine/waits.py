@@ -164,6 +164,8 @@ def suspend(run: Run, waits: Sequence[Wait]) -> list[Wait]:
 
     Raises Suspended if there is none, in which case the row says so, and what a refusal means.
     """
+    if run.rehearsed is not None:
+        run.guard(_raise, Suspended())
     ready = run.guard(_until_looked, run, "suspend", lambda: _suspend_unless_ready(run, waits))
     if not ready:
         run.guard(_raise, Suspended())

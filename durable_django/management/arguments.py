@@ -59,27 +59,49 @@ def moment(given: str) -> Later | datetime:
     """Return so long ago, by the database's clock, or the moment of an ISO date or time in the project's zone."""
     if _DURATION.fullmatch(given):
         return Later(-duration(given))
+    found = _moment(given)
+    if found is None:
+        raise _refusal("a duration such as 2h, or a date or time such as 2026-12-24T18:00", given)
+    return found
+
+
+def date_or_time(given: str) -> datetime:
+    """Return the moment of an ISO date or time in the project's zone."""
+    found = _moment(given)
+    if found is None:
+        raise _refusal("a date or time such as 2026-12-24 or 2026-12-24T18:00", given)
+    return found
+
+
+def _moment(given: str) -> datetime | None:
     try:
         day = parse_date(given)
         found = datetime(day.year, day.month, day.day) if day else parse_datetime(given)  # noqa: DTZ001 - made aware below
     except ValueError:
-        found = None
-    if found is None:
-        raise _refusal("a duration such as 2h, or a date or time such as 2026-12-24T18:00", given)
-    if timezone.is_naive(found) and uses_time_zones():
+        return None
+    if found is not None and timezone.is_naive(found) and uses_time_zones():
         return timezone.make_aware(found)
     return found
 
 
 def attribute(given: str) -> tuple[str, Any]:
     """Return key=value as a pair; a value that is JSON is taken as such, any other as text."""
-    key, equals, value = text(given).partition("=")
+    key, equals, said = text(given).partition("=")
     if not equals or not key:
         raise _refusal("KEY=VALUE", given)
+    return key, _json_or_text(said)
+
+
+def value(given: str) -> Any:
+    """Return a value: what is JSON as such, any other as text."""
+    return _json_or_text(text(given))
+
+
+def _json_or_text(given: str) -> Any:
     try:
-        return key, json.loads(value, parse_constant=_refuse_constant)
+        return json.loads(given, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        return key, value
+        return given
 
 
 def arguments(given: str) -> tuple[list[Any], dict[str, Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import CommandError
-from django.db.models import Q, QuerySet
+from django.db.models import Case, Q, QuerySet, Value, When
 from django.db.models.fields.json import KeyTransform
 
 from durable_django.base import registry
@@ -18,7 +18,9 @@ from durable_django.models.status import Status
 from durable_django.models.workflow import Workflow
 from durable_django.models.workflow_queryset import WorkflowQuerySet
 
-_FILTERS = ("status", "name", "queue", "id_prefix", "since", "until", "attribute")
+_FILTERS = ("status", "name", "queue", "application", "version", "id_prefix", "since", "until", "attribute")
+#: Filters that are columns, of which one of several values must hold.
+_COLUMNS = ("status", "name", "queue", "application", "version")
 #: Ids in one statement: SQLite takes some ten thousand parameters, PostgreSQL 65,535.
 _IDS_PER_STATEMENT = 5000
 _MOST_NAMED = 10
@@ -31,22 +33,34 @@ def workflows() -> WorkflowQuerySet:
     return rows
 
 
-def add_filters(parser: argparse.ArgumentParser) -> None:
-    """Declare the filters; given together they must all hold."""
+def add_filters(parser: argparse.ArgumentParser, *, has_age: bool = True) -> None:
+    """
+    Declare the filters; given together they must all hold.
+
+    has_age  whether --newer-than and --older-than are other words for --since and --until, from the creation on
+    """
     group = parser.add_argument_group("filters", "Given together, all must hold.")
     group.add_argument("--status", action="append", choices=Status.values, help="several: one of them")
     group.add_argument("--name", action="append", type=arguments.text, help="as shop.checkout; several: one of them")
     group.add_argument("--queue", action="append", type=arguments.text, help="several: one of them")
+    group.add_argument(
+        "--application", action="append", type=arguments.text, metavar="NAME", help="of the project that started it"
+    )
+    group.add_argument(
+        "--version", action="append", type=arguments.text, metavar="TEXT", help="as in @workflow(version=)"
+    )
     group.add_argument("--id-prefix", type=arguments.text, metavar="TEXT", help="beginning of the id")
     group.add_argument(
-        "--since",
-        "--newer-than",
+        *("--since", "--newer-than")[: 1 + has_age],
         type=arguments.moment,
         metavar="WHEN",
         help="created since then: 30m, 2h or 7d ago, or a moment such as 2026-12-24T18:00",
     )
     group.add_argument(
-        "--until", "--older-than", type=arguments.moment, metavar="WHEN", help="created until then, as --since"
+        *("--until", "--older-than")[: 1 + has_age],
+        type=arguments.moment,
+        metavar="WHEN",
+        help="created until then, as --since",
     )
     group.add_argument(
         "--attribute",
@@ -82,7 +96,7 @@ def beginning_with(rows: QuerySet[Workflow], prefix: str) -> QuerySet[Workflow]:
 
 def by_ids(ids: Sequence[str]) -> list[tuple[str, str]]:
     """
-    Return id and status of these workflows, each once, in the order given.
+    Return id and status of these workflows, each once, in the order given; of a bare row "pruned".
 
     Raises CommandError, naming them, if some do not exist.
     """
@@ -90,7 +104,8 @@ def by_ids(ids: Sequence[str]) -> list[tuple[str, str]]:
     found: dict[str, str] = {}
     for start in range(0, len(wanted), _IDS_PER_STATEMENT):
         some = workflows().filter(pk__in=wanted[start : start + _IDS_PER_STATEMENT])
-        found.update(some.values_list("pk", "status"))
+        is_pruned = When(pruned_at__isnull=False, then=Value("pruned"))
+        found.update(some.values_list("pk", Case(is_pruned, default="status")))
     missing = [each for each in wanted if each not in found]
     if missing:
         raise not_found(missing)
@@ -123,7 +138,7 @@ def hints(options: dict[str, Any]) -> str:
 
 
 def _columns(options: dict[str, Any]) -> dict[str, Any]:
-    return {f"{name}__in": options[name] for name in ("status", "name", "queue") if options.get(name)}
+    return {f"{name}__in": options[name] for name in _COLUMNS if options.get(name)}
 
 
 def _created(options: dict[str, Any]) -> dict[str, Any]:

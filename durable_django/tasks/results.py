@@ -128,7 +128,9 @@ def _row(result_id: Any) -> Workflow | None:
         # The ids of all tasks are UUIDs. What is not one need not be looked for, and some could not.
         return None
     rows = Workflow.objects.using(context.alias_of_workflows())
-    return rows.filter(pk=result_id, name__in=(IN_THREAD, IN_LOOP)).only(*_COLUMNS).first()
+    # Of one that was pruned nothing is left that could be told, not even which task it was.
+    whole = rows.filter(pk=result_id, name__in=(IN_THREAD, IN_LOOP), pruned_at__isnull=True)
+    return whole.only(*_COLUMNS).first()
 
 
 def _call_of(row: Workflow) -> StoredCall:

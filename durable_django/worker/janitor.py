@@ -1,10 +1,10 @@
-"""The janitor: recovery of orphaned workflows, deadlines, dead neighbours, vain waits. Every worker runs it."""
+"""The janitor of each worker: recovery, deadlines, dead neighbours, vain waits, retention, alerts."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
-from durable_django import signals
 from durable_django.base import clock, hosts, registry
 from durable_django.conf import durable_settings
 from durable_django.engine import recovering
@@ -12,8 +12,10 @@ from durable_django.engine.ownership import Ownership
 from durable_django.engine.strays import Strays
 from durable_django.models.queue import Queue
 from durable_django.models.recovery import Recovery
+from durable_django.models.retention import sweep
 from durable_django.models.worker import Worker
 from durable_django.models.workflow import Workflow
+from durable_django.worker.alerts import Alerts
 from durable_django.worker.looks import Look
 
 #: How often the list of workers on this machine is read; their processes are looked at in every turn.
@@ -22,8 +24,16 @@ _CODE_SECONDS = 5.0
 _QUEUES_SECONDS = 30.0
 #: How often, about, each worker looks for those that wait for workflows that other hands have deleted.
 _BEREFT_SECONDS = 300.0
+#: How often, about, each worker looks for what is past its retention.
+_RETENTION_SECONDS = 300.0
+#: While there is such, it prunes one batch, then sees to its workflows for so many times as long as that took, and at
+#: least for so many seconds.
+_RETENTION_REST = 9
+_RETENTION_REST_SECONDS = 0.2
 #: Rows of workers that died so many leases ago are removed.
 _KEPT_LEASES = 2880
+
+_NO_SWEEP: Iterator[int] = iter(())
 
 
 class Janitor:
@@ -36,7 +46,10 @@ class Janitor:
         self._code_read_at = -_CODE_SECONDS
         self._queues_seen_to_at = clock.elapsed_seconds()
         self._strays = Strays(alias)
+        self._alerts = Alerts(alias)
         self._bereft_at = _later(_BEREFT_SECONDS)
+        self._retention_at = _later(_RETENTION_SECONDS)
+        self._sweep = _NO_SWEEP
 
     def tidy(self, found: Look, owner: Ownership) -> int:
         """Do what the look has shown to be necessary. Return how many workflows became runnable or ended."""
@@ -45,6 +58,7 @@ class Janitor:
             changed += self.recover().total
         if found.has_overdue:
             changed += Workflow.objects.using(self.alias).expire()
+        self._alerts.look_when_due()
         now = clock.elapsed_seconds()
         if now - self._code_read_at >= _CODE_SECONDS:
             self._code_read_at = now
@@ -52,6 +66,8 @@ class Janitor:
         if now >= self._bereft_at:
             self._bereft_at = _later(_BEREFT_SECONDS)
             changed += Workflow.objects.using(self.alias).wake_bereft()
+        if now >= self._retention_at:
+            self._prune(now)
         return changed + self._see_to_queues(now)
 
     def _see_to_queues(self, now: float) -> int:
@@ -61,6 +77,20 @@ class Janitor:
         queues = Queue.objects.using(self.alias)
         queues.forget_starts()
         return queues.give_partitions()
+
+    def _prune(self, began_at: float) -> None:
+        """Prune one batch of what is past its retention; when there is no more, look again after some minutes."""
+        if self._sweep is _NO_SWEEP:
+            self._sweep = sweep(Workflow.objects.using(self.alias))
+        # Ended by an error, it begins anew some minutes later: what cannot be deleted, since a row of the project keeps
+        # it for example, would fail every turn otherwise, and nothing would be claimed.
+        sweeping, self._sweep = self._sweep, _NO_SWEEP
+        self._retention_at = _later(_RETENTION_SECONDS)
+        if next(sweeping, None) is None:
+            return
+        self._sweep = sweeping
+        now = clock.elapsed_seconds()
+        self._retention_at = now + max(_RETENTION_REST_SECONDS, _RETENTION_REST * (now - began_at))
 
     def recover(self) -> Recovery:
         """Put back what lost workers held."""
@@ -72,12 +102,11 @@ class Janitor:
         """Expire at once the lease of each worker of this machine whose process is gone."""
         self._read_neighbours(owner)
         gone = [row for row in self._neighbours if hosts.is_gone(row[1], row[2])]
-        for worker_id, pid, _started_at in gone:
-            if Worker.objects.using(self.alias).filter(pk=worker_id).expire():
-                signals.worker_lost.send_robust(
-                    sender=None, worker_id=worker_id, hostname=hosts.host()["hostname"], pid=pid
-                )
+        for worker_id, _pid, _started_at in gone:
+            Worker.objects.using(self.alias).filter(pk=worker_id).expire()
         self._neighbours = [row for row in self._neighbours if row not in gone]
+        if gone:
+            self._alerts.tell_of_lost_workers()
         return len(gone)
 
     def _read_neighbours(self, owner: Ownership) -> None:

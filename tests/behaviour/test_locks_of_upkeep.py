@@ -7,10 +7,12 @@ from django.db import connection, transaction
 from django.test import TransactionTestCase
 
 from durable_django.base import registry
-from durable_django.models import Queue, Workflow
+from durable_django.models import Queue, Step, Workflow
+from durable_django.testing import run_until_idle
 from tests.behaviour.claiming import start_ids, sync
-from tests.behaviour.support import elsewhere, eventually, is_anybody_blocked
+from tests.behaviour.support import elsewhere, eventually, is_anybody_blocked, row
 from tests.sample.queued import begins
+from tests.sample.workflows import two_marks
 
 
 @skipUnless(connection.vendor == "postgresql", "SQLite locks no single row")
@@ -60,3 +62,22 @@ class Upkeep(TransactionTestCase):
         editing.join(30)
 
         self.assertEqual({""}, set(Workflow.objects.values_list("partition_key", flat=True)))
+
+
+@skipUnless(connection.vendor == "postgresql", "SQLite locks no single row")
+class ADeletion(TransactionTestCase):
+    def test_locks_a_row_before_what_it_owns(self):
+        """As pruning does: in another order each could hold what the other waits for."""
+        many, one = two_marks.start("a"), two_marks.start("b")
+        run_until_idle()
+        for handle, delete in ((many, Workflow.objects.filter(pk=many.id).delete), (one, row(one).delete)):
+            deleting = threading.Thread(target=elsewhere, args=[delete])
+
+            with transaction.atomic():
+                Workflow.objects.all().lock_in_order([handle.id])
+                deleting.start()
+                eventually(is_anybody_blocked, "the deletion waits for the row")
+                owned = len(Step.objects.filter(workflow=handle.id).select_for_update(nowait=True))
+            deleting.join(30)
+
+            self.assertEqual((2, False), (owned, Workflow.objects.filter(pk=handle.id).exists()))

@@ -20,6 +20,7 @@ from durable_django import InsideTransaction, views
 from durable_django.api import readers
 from durable_django.models import Workflow
 from durable_django.testing import run_until_idle
+from tests.behaviour.retaining import sweep
 from tests.behaviour.support import elsewhere, waiting
 from tests.sample import talking
 from tests.sample.talking import streams
@@ -164,6 +165,13 @@ class AnAnswer(TestCase):
         self.assertEqual([404] * 4, found)
         self.assertEqual(END, self.read(handle, "other"))
 
+    def test_of_a_stream_that_was_pruned_is_none(self):
+        """404, not the end of a stream without entries."""
+        handle = waiting(streams, "k", 1)
+        sweep(days=31)
+
+        self.assertEqual(404, self.client.get(address(handle, "k")).status_code)
+
     def test_is_only_for_reading(self):
         """Other methods are refused."""
         handle = waiting(streams, "k", 1)
@@ -243,7 +251,7 @@ class AnAnswerThatTakesItsTime(TransactionTestCase):
         answer = iter(self.client.get(address(self.handle)).streaming_content)
         tell(self.handle, "a")
         first = next(answer)
-        Workflow.objects.all().delete()
+        Workflow._base_manager.all().delete()
 
         self.assertEqual((b'id: 0\ndata: "a"\n\n', [END.encode()]), (first, list(answer)))
 

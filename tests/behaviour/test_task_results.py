@@ -11,6 +11,7 @@ from durable_django import TaskFunctionMissing, get_handle
 from durable_django.models import Workflow
 from durable_django.tasks.sources import TaskResultDoesNotExist, TaskResultStatus, task_backends
 from durable_django.testing import crash_after, run_until_idle, travel
+from tests.behaviour.retaining import sweep
 from tests.behaviour.support import labels, row, steps
 from tests.sample import tasks
 from tests.sample.models import Mark
@@ -216,6 +217,19 @@ class AnId(TestCase):
                 tasks.add.get_result(id_)
 
 
+class ATaskThatWasPruned(TestCase):
+    def test_has_no_result_any_more(self):
+        """Not even which task it was is left."""
+        result = tasks.add.enqueue(1)
+        run_until_idle()
+        before = read(result).status
+        sweep(days=31)
+
+        self.assertEqual(SUCCESSFUL, before)
+        with self.assertRaises(TaskResultDoesNotExist):
+            read(result)
+
+
 class ATaskThatIsGone(TestCase):
     def test_from_the_code_is_still_a_result(self):
         """Path, arguments and status are there; the function is one that refuses to be called."""
@@ -260,7 +274,7 @@ class ATaskThatIsGone(TestCase):
     def test_by_its_rows_has_no_result(self):
         """Who removes a workflow removes its result."""
         result = tasks.add.enqueue(1)
-        Workflow.objects.all().delete()
+        Workflow._base_manager.all().delete()
 
         with self.assertRaises(TaskResultDoesNotExist):
             result.refresh()

@@ -1,13 +1,16 @@
 """`manage.py durable cancel`, `pause` and `resume`: whom they change, how they ask, what they report."""
 
+from io import StringIO
 from unittest import mock
 
-from django.core.management import CommandError
+from django.core.management import CommandError, call_command
 from django.test import TestCase
+from django.utils import timezone
 
 from durable_django.management.changing import VERBS
 from durable_django.models import Workflow
 from durable_django.models.status import Status
+from durable_django.models.workflow_queryset import WorkflowQuerySet
 from tests.commands.support import answer, at_a_terminal, durable, said
 from tests.sample.workflows import two_marks
 
@@ -16,15 +19,17 @@ def workflows(*statuses):
     """Make one workflow in each of these states; its id is the status."""
     for status in statuses:
         two_marks.using(id=status).start("w")
-        is_running = {"worker": "somebody", "attempt": 1} if status == "running" else {}
-        Workflow.objects.filter(pk=status).update(status=status, **is_running)
+        columns = {"worker": "somebody", "attempt": 1} if status == "running" else {}
+        if status in Status.terminal():
+            columns["finished_at"] = timezone.now()
+        Workflow.objects.filter(pk=status).update(status=status, **columns)
 
 
 class WhatIsCounted(TestCase):
     def test_is_what_the_verb_changes(self):
         """The table of the command agrees with the verbs of the queryset, state by state."""
         for verb in VERBS.values():
-            Workflow.objects.all().delete()
+            Workflow._base_manager.all().delete()
             workflows(*Status.values)
             changed = {status for status in Status.values if getattr(Workflow.objects.filter(pk=status), verb.name)()}
             self.assertEqual(set(verb.acts_on), changed, verb.name)
@@ -109,9 +114,55 @@ class Ids(TestCase):
 
         with (
             mock.patch("durable_django.management.selection._IDS_PER_STATEMENT", 7),
-            mock.patch("durable_django.management.changing._IDS_PER_STATEMENT", 7),
+            mock.patch("durable_django.management.changing._PART", 7),
         ):
             self.assertEqual({"cancelled": 20}, answer("cancel", *ids))
+
+
+class LongWork(TestCase):
+    def setUp(self):
+        for number in range(7):
+            two_marks.using(id=f"w-{number}").start("w")
+        patched = mock.patch("durable_django.management.changing._PART", 3)
+        patched.start()
+        self.addCleanup(patched.stop)
+
+    def test_shows_how_far_it_is(self):
+        """A bar on the terminal, beside the answer."""
+        terminal = StringIO()
+        terminal.isatty = lambda: True
+        call_command("durable", "cancel", "--id-prefix", "w-", "--yes", stdout=StringIO(), stderr=terminal)
+
+        drawn = terminal.getvalue()
+        self.assertIn("\r[############..................] 3 of 7\r", drawn)
+        self.assertIn("\r[##############################] 7 of 7\n", drawn)
+
+    def test_may_be_stopped(self):
+        """What is done is done, and told; the rest stays."""
+        pause, calls = WorkflowQuerySet.pause, []
+
+        def stopped(rows):
+            calls.append(rows)
+            if len(calls) > 1:
+                raise KeyboardInterrupt
+            return pause(rows)
+
+        with (
+            mock.patch.object(WorkflowQuerySet, "pause", stopped),
+            self.assertRaisesMessage(CommandError, "Stopped: 3 paused; the rest stays as it is."),
+        ):
+            durable("pause", "--id-prefix", "w-", "--yes")
+        self.assertEqual(3, Workflow.objects.paused().count())
+
+
+class BareRows(TestCase):
+    def test_are_left_as_they_are(self):
+        """Without their steps they would do everything again; that is told, and they are not counted."""
+        workflows("failed")
+        Workflow.objects.update(pruned_at="2020-02-29T12:00:00Z")
+
+        self.assertEqual({"resumed": 0, "unchanged": {"failed": "pruned"}}, answer("resume", "failed"))
+        self.assertEqual({"resumed": 0}, answer("resume", "--status", "failed"))
 
 
 class AReason(TestCase):

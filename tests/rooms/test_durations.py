@@ -7,7 +7,8 @@ from django.test import SimpleTestCase, override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from durable_django.api.durations import LONGEST_SECONDS, moment_of, seconds_of
+from durable_django.api.durations import LONGEST_SECONDS, moment_of, retention_of, seconds_of
+from durable_django.base.clock import FOR_EVER
 
 ANYTHING = st.one_of(
     st.none(), st.booleans(), st.text(), st.binary(), st.decimals(), st.fractions(), st.lists(st.integers()), st.dates()
@@ -38,6 +39,25 @@ class ADuration(SimpleTestCase):
         with self.assertRaisesMessage(ValueError, "timeout must be between 0.5 seconds"):
             seconds_of(0.4, "timeout", at_least=0.5)
         self.assertTrue(math.isclose(0.5, seconds_of(0.5, "timeout", at_least=0.5)))
+
+
+class ARetention(SimpleTestCase):
+    def test_is_whole_seconds(self):
+        """Rounded up; nothing, none at all, for ever, and what is as long as that."""
+        given_and_kept = (
+            (None, None), (0, 0), (0.5, 1), (60, 60), (timedelta(days=1), 86_400), (math.inf, FOR_EVER),
+            (LONGEST_SECONDS, FOR_EVER),
+        )  # fmt: skip
+        for value, kept in given_and_kept:
+            self.assertEqual(kept, retention_of(value), value)
+
+    def test_is_refused_as_any_duration(self):
+        """Less than nothing, no number, another type."""
+        for value in (-1, math.nan, -math.inf, timedelta(days=-1)):
+            with self.assertRaisesMessage(ValueError, "retention must be between 0 seconds and a century"):
+                retention_of(value)
+        with self.assertRaisesMessage(TypeError, "retention must be a number of seconds or a timedelta, got '30d'"):
+            retention_of("30d")
 
 
 class AMoment(SimpleTestCase):

@@ -1,16 +1,21 @@
 """worker/janitor.py: recovery, deadlines, dead neighbours; any number of janitors, none of them leads."""
 
 import os
+from datetime import timedelta
 from unittest import mock
 
+from django.db import OperationalError
+from django.db.models import ProtectedError
 from django.test import TestCase, override_settings
+from django.utils import timezone
 
 from durable_django.base import clock, hosts
 from durable_django.engine.ownership import Ownership
-from durable_django.models import Worker, Workflow
+from durable_django.models import Worker, Workflow, retention
 from durable_django.testing import travel
 from durable_django.worker.janitor import Janitor
 from durable_django.worker.looks import Look
+from tests.behaviour.retaining import ended
 from tests.behaviour.states import claim
 from tests.behaviour.support import row, statements, waiting
 from tests.sample.branching import awaits_end_of, waiting_child
@@ -102,6 +107,64 @@ class AJanitor(JanitorTestCase):
             self.janitor.forget_old_workers()
 
         self.assertEqual(["new"], list(Worker.objects.values_list("pk", flat=True)))
+
+
+class Retention(JanitorTestCase):
+    def setUp(self):
+        super().setUp()
+        self.tidy()
+        ended(5, at=timezone.now() - timedelta(days=40))
+        patched = mock.patch.object(retention, "BATCH", 2)
+        patched.start()
+        self.addCleanup(patched.stop)
+
+    def bare_after(self, seconds):
+        """Return how many are bare after a turn so much later."""
+        self.now += seconds
+        self.assertEqual(0, self.tidy())
+        return Workflow.objects.filter(is_bare=True).count()
+
+    def test_is_looked_after_every_some_minutes(self):
+        """An idle worker asks nothing about it in between, and not all workers ask at once."""
+        with statements() as seen:
+            before = self.bare_after(100)
+        later = [self.bare_after(seconds) for seconds in (350, 1, 1)]
+
+        self.assertFalse([sql for sql in seen if "retention_seconds" in sql])
+        self.assertEqual((0, [2, 4, 5]), (before, later))
+
+    def test_goes_on_batch_by_batch(self):
+        """With a rest for other work, at least nine times as long as the batch took."""
+        self.bare_after(450)
+        soon, later = self.bare_after(0.1), self.bare_after(0.11)
+
+        self.assertEqual((2, 4), (soon, later))
+
+    def test_rests_for_minutes_at_the_end(self):
+        """When nothing is due any more."""
+        counts = [self.bare_after(seconds) for seconds in (450, 1, 1, 1)]
+        ended(1, at=timezone.now() - timedelta(days=40))
+
+        self.assertEqual(([2, 4, 5, 5], 5, 6), (counts, self.bare_after(100), self.bare_after(350)))
+
+    def test_begins_anew_after_an_error(self):
+        """The database was away in the middle of a batch."""
+        self.bare_after(450)
+        with (
+            mock.patch.object(retention, "_delete_owned", side_effect=OperationalError("away")),
+            self.assertRaises(OperationalError),
+        ):
+            self.bare_after(1)
+
+        self.assertEqual([4, 5], [self.bare_after(seconds) for seconds in (450, 1)])
+
+    def test_stands_in_nobodys_way_with_an_error(self):
+        """A row that cannot be deleted, whatever the reason, fails one turn in some minutes, not every one."""
+        with mock.patch.object(retention, "_delete_owned", side_effect=ProtectedError("kept by others", set())):
+            with self.assertRaises(ProtectedError):
+                self.bare_after(450)
+
+            self.assertEqual([0, 0], [self.bare_after(seconds) for seconds in (1, 100)])
 
 
 class ANeighbour(JanitorTestCase):

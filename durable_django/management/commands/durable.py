@@ -14,14 +14,21 @@ from durable_django.base.texts import plain_lines
 from durable_django.management import (
     arguments,
     changing,
+    forking,
     history,
     listing,
+    probing,
+    pruning,
     queues,
     rendering,
+    replaying,
     scheduling,
     selection,
+    sending,
+    showing,
     starting,
     timeline,
+    workers,
 )
 from durable_django.management.commands import worker
 
@@ -29,7 +36,7 @@ _EXIT_CODES = "Exit codes: 0 done, 1 refused or not found, 2 wrong usage; of wor
 
 
 class Command(BaseCommand):
-    """One verb each: list, show, start, cancel, pause, resume, queues, schedules, worker."""
+    """One verb each: see add_arguments()."""
 
     help = f"Look at durable workflows and operate them. {_EXIT_CODES}"
     # The person at the terminal may be here because a check fails.
@@ -39,17 +46,26 @@ class Command(BaseCommand):
         """Declare a sub-command for each verb."""
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
         listing.add_arguments(verbs.add_parser("list", help="workflows, the newest first"))
-        showing = verbs.add_parser("show", help="one workflow: facts, timeline, outcome")
-        showing.add_argument("id", type=arguments.text, metavar="ID")
-        showing.add_argument(
+        show = verbs.add_parser("show", help="one workflow: facts, timeline, outcome")
+        show.add_argument("id", type=arguments.text, metavar="ID")
+        show.add_argument(
             "--steps", type=arguments.number_or_all, default=100, metavar="N", help="the last so many (100), 0 for all"
         )
         starting.add_arguments(verbs.add_parser("start", help="start a workflow by its name"))
         for verb in changing.VERBS.values():
             words = f"{verb.name} workflows: some ids, or all that the filters leave"
             changing.add_arguments(verbs.add_parser(verb.name, help=words), verb)
-        queues.add_arguments(verbs.add_parser("queues", help="how full the queues are; pause, resume or revert some"))
-        verbs.add_parser("schedules", help="schedules: when each fires next")
+        forking.add_arguments(verbs.add_parser("fork", help="new workflows that share what some have recorded"))
+        sending.add_arguments(verbs.add_parser("send", help="send a message to a workflow"))
+        pruning.add_arguments(verbs.add_parser("prune", help="take all but the bare row from what ended long ago"))
+        replaying.add_arguments(verbs.add_parser("replay", help="does the code fit the histories that are under way?"))
+        words = "how full the queues are; pause, drain, resume or revert some"
+        queues.add_arguments(verbs.add_parser("queues", help=words))
+        words = "when the schedules fire next; pause, resume, revert, trigger or backfill some"
+        scheduling.add_arguments(verbs.add_parser("schedules", help=words))
+        words = "worker processes: which live, what they hold; drain some"
+        workers.add_arguments(verbs.add_parser("workers", help=words))
+        probing.add_arguments(verbs.add_parser("health", help="for probes: whether work gets done; exit code 1 if not"))
         for each in verbs.choices.values():
             each.add_argument("--json", action="store_true", help="answer in JSON")
         worker.Command().add_arguments(verbs.add_parser("worker", help="the same as manage.py worker"))
@@ -80,8 +96,14 @@ class Command(BaseCommand):
         verbs = {
             "list": listing.show,
             "start": starting.start,
+            "prune": pruning.run,
+            "fork": forking.run,
             "queues": queues.run,
-            "schedules": scheduling.show,
+            "schedules": scheduling.run,
+            "send": sending.run,
+            "replay": replaying.run,
+            "workers": workers.run,
+            "health": probing.run,
         }
         if options["verb"] == "show":
             self._show(options)
@@ -92,9 +114,12 @@ class Command(BaseCommand):
         row = history.without_payloads(selection.workflows()).filter(pk=options["id"]).first()
         if row is None:
             raise selection.not_found([options["id"]])
-        found = history.read(row, options["steps"])
+        shown = showing.showing()
+        found = history.read(row, options["steps"], redact=shown.redact)
         is_json = options["json"]
-        text = rendering.dumps(rendering.shown(found)) if is_json else timeline.describe(found, self.style)
+        text = (
+            rendering.dumps(rendering.shown(found, shown)) if is_json else timeline.describe(found, self.style, shown)
+        )
         self.stdout.write(text)
 
 
