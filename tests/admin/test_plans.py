@@ -12,7 +12,7 @@ from durable_django.management.reasons.asking import why
 from durable_django.models import Event, Message, Queue, Step, StreamEntry, Worker, Workflow
 from durable_django.models.queue import QueueStart
 from tests.behaviour.support import statements
-from tests.behaviour.test_plans import Plan, rows
+from tests.behaviour.test_plans import Plan, analyse, rows
 
 MANY = 20_000
 #: Tables of which a scan would cost more with everything that there is in them.
@@ -48,9 +48,7 @@ class PlansOfThePage(TestCase):
         Worker.objects.register("w", 600, hostname="here", pid=1)
         Workflow.objects.filter(pk__in=some[:3]).update(worker="w", status="running", queue="q1", partition_key="a")
         cls.page = some[100]
-        with connection.cursor() as cursor:
-            for table in GROWING:
-                cursor.execute(f"ANALYZE durable_django_{table}")
+        analyse(*[f"durable_django_{table}" for table in GROWING])
 
     def plans(self, act):
         """Return the plans of the questions of an act."""

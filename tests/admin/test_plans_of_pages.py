@@ -9,7 +9,7 @@ from django.utils import timezone
 from durable_django.admin import workflow_list
 from durable_django.models import Queue, Schedule, Step, Worker, Workflow
 from tests.admin.support import AdminTestCase, url
-from tests.behaviour.test_plans import TABLES, Plan, rows
+from tests.behaviour.test_plans import TABLES, Plan, analyse, rows
 
 FINISHED, FEW = 20_000, 20
 WORKFLOWS = "durable_django_workflow"
@@ -46,9 +46,7 @@ class Plans(AdminTestCase):
         Worker.objects.register("w", 3600, hostname="test", pid=0)
         Queue.objects.ensure("default", "second")
         Schedule.objects.create(name="nightly", cron="30 2 * * *", workflow="sample.takes_nothing")
-        with connection.cursor() as cursor:
-            for table in TABLES:
-                cursor.execute(f"ANALYZE {table}")
+        analyse(*TABLES)
 
     def setUp(self):
         super().setUp()

@@ -29,7 +29,12 @@ def releases(workflow_id, *_arguments, **_more):
     return workflow_id
 
 
-@workflow(on_failure="tests.unknown", retry=Retry(max_attempts=2, base_seconds=10, jitter=0))
+@workflow(name="tests.laments")
+def laments(*_arguments, **_more):
+    return "alas"
+
+
+@workflow(on_failure="tests.laments", retry=Retry(max_attempts=2, base_seconds=10, jitter=0))
 def tries_twice(_order):
     return 1 / 0
 
@@ -66,7 +71,7 @@ class AFailure(TestCase):
             run_until_idle()
 
         self.assertEqual(
-            (1, ["tests.unknown"]),
+            (1, ["tests.laments"]),
             (before, list(Workflow.objects.exclude(pk=handle.id).values_list("name", flat=True))),
         )
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from durable_django.models import QueueStart, Worker, Workflow, duplicates
 from tests.behaviour.claiming import claim, start_ids, sync
 from tests.behaviour.support import statements, summary
-from tests.behaviour.test_plans import TABLES, Plan, connection, rows
+from tests.behaviour.test_plans import TABLES, Plan, analyse, connection, rows
 from tests.sample.queued import begins
 
 #: An empty message in the log, behind which everything before is on disk.
@@ -97,9 +97,7 @@ class PlansOfLimits(TestCase):
         )
         Workflow.objects.bulk_create(rows(1, status="queued", deduplication_key="k", queue="single"))
         Worker.objects.register("w", 3600, hostname="test", pid=0)
-        with connection.cursor() as cursor:
-            for table in (*TABLES, "durable_django_queuestart"):
-                cursor.execute(f"ANALYZE {table}")
+        analyse(*TABLES, "durable_django_queuestart")
 
     def plans(self, act):
         with statements() as seen:

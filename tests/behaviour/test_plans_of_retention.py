@@ -11,7 +11,7 @@ from durable_django.models import Workflow, retention
 from durable_django.testing import travel
 from tests.behaviour.retaining import ended
 from tests.behaviour.support import statements
-from tests.behaviour.test_plans import Plan
+from tests.behaviour.test_plans import Plan, analyse
 
 KEPT, DUE, BARE = 8_000, 300, 2_000
 WORKFLOWS, STEPS = "durable_django_workflow", "durable_django_step"
@@ -33,9 +33,7 @@ class QueryPlans(TestCase):
         for text in ("message:", "event:somebody:key", "child:somebody"):
             ended(KEPT // 4, steps=0, status="waiting", waiting_for=text)
         Workflow.objects.filter(status="waiting").update(finished_at=None)
-        with connection.cursor() as cursor:
-            for table in (WORKFLOWS, STEPS):
-                cursor.execute(f"ANALYZE {table}")
+        analyse(WORKFLOWS, STEPS)
 
     def plans(self, days=0):
         """Return the plans of a whole sweep."""
@@ -77,8 +75,7 @@ class TheFirstSweepOfAnOldTable(TestCase):
         """Nearly everything is due: even so, each page is a short range of the index, in its order."""
         ended(KEPT, at=timezone.now() - timedelta(days=40))
         ended(KEPT // 20)
-        with connection.cursor() as cursor:
-            cursor.execute(f"ANALYZE {WORKFLOWS}")
+        analyse(WORKFLOWS)
         with statements() as seen:
             sweep = retention.sweep(Workflow.objects.all())
             counts = [next(sweep), next(sweep)]

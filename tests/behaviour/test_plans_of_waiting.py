@@ -10,7 +10,7 @@ import durable_django as durable
 from durable_django.models import Event, Message, Step, StreamEntry, Workflow
 from durable_django.testing import run_until_idle
 from tests.behaviour.support import statements
-from tests.behaviour.test_plans import FINISHED, Plan, rows
+from tests.behaviour.test_plans import FINISHED, Plan, analyse, rows
 from tests.sample.talking import publishes_when_told, receives, streams
 
 WAITING = 5_000
@@ -43,9 +43,7 @@ class PlansOfWaiting(TestCase):
         cls.receiver, cls.publisher = receives.start("a", None), publishes_when_told.start("a", 1)
         cls.stream = streams.start("k", *range(5))
         run_until_idle()
-        with connection.cursor() as cursor:
-            for table in TABLES:
-                cursor.execute(f"ANALYZE durable_django_{table}")
+        analyse(*[f"durable_django_{table}" for table in TABLES])
 
     @classmethod
     def fill(cls, ids):

@@ -8,7 +8,7 @@ from django.utils import timezone
 from durable_django.models import Queue, Schedule, Worker, Workflow
 from durable_django.monitoring.measures import measure
 from tests.behaviour.support import statements
-from tests.behaviour.test_plans import TABLES, Plan, connection, rows
+from tests.behaviour.test_plans import TABLES, Plan, analyse, rows
 from tests.monitoring.support import problems
 
 
@@ -29,9 +29,7 @@ class OnALargeTable(TestCase):
         Worker.objects.register("w", 3600, hostname="h", pid=0)
         Queue.objects.ensure("default")
         Schedule.objects.all().delete()
-        with connection.cursor() as cursor:
-            for table in TABLES:
-                cursor.execute(f"ANALYZE {table}")
+        analyse(*TABLES)
 
     def assert_indexed(self, act, *indexes):
         """No statement of the act scans the workflow table, and these of its indexes are used."""
