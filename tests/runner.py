@@ -15,6 +15,7 @@ import json
 import os
 import sys
 import threading
+import time
 import traceback
 import unittest
 from collections import Counter
@@ -25,6 +26,11 @@ from typing import Any
 from django.db import connection
 from django.test.runner import DiscoverRunner
 
+from tests import flushing
+
+#: So many of the slowest tests are named at the end.
+_SLOWEST = 20
+
 
 class CountingResult(unittest.TextTestResult):
     """Remembers the test that is running, and how many passed."""
@@ -32,9 +38,18 @@ class CountingResult(unittest.TextTestResult):
     passed = 0
     running = "before the first test"
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.seconds: Counter[str] = Counter()
+
     def startTest(self, test):
         self.running = test.id()
+        self._started = time.monotonic()
         super().startTest(test)
+
+    def stopTest(self, test):
+        self.seconds[test.id()] += time.monotonic() - self._started
+        super().stopTest(test)
 
     def addSuccess(self, test):
         self.passed += 1
@@ -61,6 +76,8 @@ class SuiteRunner(DiscoverRunner):
         names = super().setup_databases(**options)
         # Workers that tests start read this: they open the test database, not the one it was made from.
         os.environ["DURABLE_TEST_DATABASE_NAME"] = str(connection.settings_dict["NAME"])
+        if connection.vendor == "postgresql":
+            flushing.delete_instead_of_truncate(connection)
         return names
 
     def teardown_databases(self, old_config, **options: Any):
@@ -87,6 +104,8 @@ class SuiteRunner(DiscoverRunner):
     def suite_result(self, suite, result, **options: Any):  # noqa: ARG002 (Django's signature)
         for sentence in self.unheard:
             self.log(sentence)
+        for name, seconds in result.seconds.most_common(_SLOWEST):
+            self.log(f"SLOW {seconds:.1f} s: {name}")
         for reason, times in Counter(reason for _, reason in result.skipped).items():
             self.log(f"SKIPPED {times}: {reason}")
         failed = {_identity(test) for test, _ in result.failures + result.errors}
