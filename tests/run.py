@@ -197,7 +197,7 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         default=True,
         help="run both databases at the same time (default)",
     )
-    parser.add_argument("--seconds", type=float, default=1200, help="give up a suite that hangs (default: 20 minutes)")
+    parser.add_argument("--seconds", type=float, default=1800, help="give up a suite that hangs (default: 30 minutes)")
     return parser.parse_known_args(arguments)
 
 

@@ -6,6 +6,7 @@ The database comes from the environment: see databases.py. So does what a test w
 DURABLE_TEST_SETTINGS          the value of DURABLE_DJANGO, as JSON
 DURABLE_TEST_TASK_OPTIONS      the OPTIONS of TASKS["default"], as JSON
 DURABLE_TEST_DATABASE_OPTIONS  more for OPTIONS of the database, as JSON
+DURABLE_TEST_WITHOUT_ADMIN     import no pages of the admin
 """
 
 import json
@@ -20,7 +21,9 @@ DEBUG = False
 TEST_RUNNER = "tests.runner.SuiteRunner"
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig"
+    if "DURABLE_TEST_WITHOUT_ADMIN" in os.environ
+    else "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
