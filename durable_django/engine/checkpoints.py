@@ -52,6 +52,7 @@ class Entry:
             "output": self.output,
             "error": self.error,
             "attempt": workflow.attempt,
+            "worker": workflow.worker,
             "retries": self.retries,
             "began": -self.seconds,
         }

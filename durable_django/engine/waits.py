@@ -335,7 +335,7 @@ def _lock(run: Run, waits: Sequence[Wait]) -> None:
         if faults.classify(error) is not Fault.TIMED_OUT:
             raise
         raise Held from error
-    if own is None or (own.attempt, own.status) != (run.workflow.attempt, Status.RUNNING):
+    if own is None or own[:3] != (run.workflow.attempt, run.workflow.worker, Status.RUNNING):
         raise Refused
 
 

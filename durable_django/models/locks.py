@@ -16,6 +16,7 @@ class Locked(NamedTuple):
     """What a row says under its lock."""
 
     attempt: int
+    worker: str | None
     status: str
     waiting_for: str
 
@@ -37,7 +38,7 @@ def lock(alias: str, workflow_ids: Collection[str], *, nowait: bool = False) -> 
 def _query(alias: str, *, nowait: bool, **chosen: Any) -> Any:
     rows = Workflow.objects.using(alias).filter(**chosen).order_by("pk")
     locked = rows.select_for_update(no_key=True, nowait=nowait and connections[alias].vendor == "postgresql")
-    return locked.values_list("pk", "attempt", "status", "waiting_for")
+    return locked.values_list("pk", "attempt", "worker", "status", "waiting_for")
 
 
 _ID = {"pk": Slot("id", CharField())}

@@ -48,7 +48,7 @@ class StepQuerySet(models.QuerySet["Step"]):
         Write one checkpoint, if the attempt still owns the workflow.
 
         The INSERT takes the workflow's id from a subquery that finds it only while the fence holds: attempt is mine
-        and, if is_running, the status RUNNING. Otherwise the id is NULL and the column refuses it.
+        and, if is_running, the worker too and the status RUNNING. Otherwise the id is NULL and the column refuses it.
         Raises IntegrityError if the fence fails or the position is taken; faults.py tells which.
         """
         statement = _INSERT if is_running else _INSERT_AFTER_TAKEN_OUT
@@ -234,7 +234,7 @@ def _insert(alias: str, *, is_running: bool) -> Any:
     workflow = Step._meta.get_field("workflow").related_model
     fence: dict[str, Any] = slots(workflow, "attempt")
     if is_running:
-        fence["status"] = Literal("running")
+        fence |= {**slots(workflow, "worker"), "status": Literal("running")}
     owned = workflow._base_manager.using(alias).filter(pk=Slot("workflow_id", workflow._meta.pk), **fence)
     columns = {
         **slots(Step, *COLUMNS),

@@ -31,7 +31,7 @@ class Workflow(OperatorRowVerbs, models.Model):
     """
     One workflow.
 
-    attempt     counts claims and is the fencing token: every durable write of an execution carries it
+    attempt     counts claims and is, with worker, the fencing token: every durable write of an execution carries both
     worker      the worker that holds the row; also while a paused or cancelled attempt has not let go yet
     run_after   not before this moment: QUEUED for later, or WAITING until then; NULL otherwise
     runnable_at since when it can be claimed, once it was put back, promoted or woken; before, since created_at
@@ -284,7 +284,7 @@ class Workflow(OperatorRowVerbs, models.Model):
 
     def let_go(self) -> bool:
         """Clear the worker of a row that was taken out of RUNNING under this attempt."""
-        mine = Workflow.objects.using(self._state.db).filter(pk=self.pk, attempt=self.attempt)
+        mine = Workflow.objects.using(self._state.db).filter(pk=self.pk, attempt=self.attempt, worker=self.worker)
         return bool(mine.exclude(status=Status.RUNNING).update(worker=None))
 
     def lock_owned(self, *, is_running: bool = True, nowait: bool = False) -> bool:
@@ -319,14 +319,16 @@ class Workflow(OperatorRowVerbs, models.Model):
         return bool(ended)
 
     def _owned(self) -> WorkflowQuerySet:
-        return self._alone().filter(attempt=self.attempt, status=Status.RUNNING)
+        # By the worker, too: a server that crashed may have lost a claim, and given its number to another worker.
+        return self._alone().filter(attempt=self.attempt, worker=self.worker, status=Status.RUNNING)
 
     def _write(self, statement: Statement, **values: Any) -> bool:
         alias = self._state.db or "default"
-        return bool(statement.execute(alias, {"id": self.pk, "attempt": self.attempt, **values}))
+        fence = {"id": self.pk, "attempt": self.attempt, "worker": self.worker}
+        return bool(statement.execute(alias, {**fence, **values}))
 
 
-_SLOTS = slots(Workflow, "id", "attempt", "output", "error")
+_SLOTS = slots(Workflow, "id", "attempt", "worker", "output", "error")
 _STARTED = (
     "id", "name", "queue", "priority", "line", "arguments", "fingerprint", "attributes", "started_by",
     "max_recoveries", "timeout_seconds", "application", "is_async", "version", "status", "attempt", "worker",
@@ -336,8 +338,12 @@ _STARTED = (
 
 
 def _owned(alias: str) -> WorkflowQuerySet:
+    return _held(alias).filter(status=Literal("running"))
+
+
+def _held(alias: str) -> WorkflowQuerySet:
     rows = Workflow.objects.using(alias)
-    return rows.filter(pk=_SLOTS["id"], attempt=_SLOTS["attempt"], status=Literal("running"))
+    return rows.filter(pk=_SLOTS["id"], attempt=_SLOTS["attempt"], worker=_SLOTS["worker"])
 
 
 def _finish(alias: str, status: str, **columns: Any) -> Any:
@@ -357,9 +363,7 @@ def _suspend(alias: str) -> Any:
 
 
 def _read_locked(alias: str) -> Any:
-    worker = Slot("worker", models.CharField())
-    rows = Workflow.objects.using(alias).filter(pk=_SLOTS["id"], attempt=_SLOTS["attempt"], worker=worker)
-    return rows.select_for_update(no_key=True).values_list(*_READ).query
+    return _held(alias).select_for_update(no_key=True).values_list(*_READ).query
 
 
 #: In the order of the model, as from_db() takes them.

@@ -4,11 +4,13 @@ from django.test import TestCase
 
 from durable_django import RecoveriesExhausted, WorkflowError, step, workflow
 from durable_django.base import registry
+from durable_django.engine import attempts
+from durable_django.engine.ownership import Ownership
 from durable_django.models import Worker, Workflow
 from durable_django.models.recovery import recovery_delay
 from durable_django.testing import crash_after, crash_before, run_until_idle, travel
 from tests.behaviour.states import ENDED, claim, workflow_in
-from tests.behaviour.support import acting, labels, row, statements
+from tests.behaviour.support import acting, labels, row, statements, steps
 from tests.sample.promises import acts, takes_order
 from tests.sample.workflows import mark
 
@@ -156,6 +158,54 @@ class TheOldAttempt(TestCase):
 
         self.assertFalse(old.let_go())
         self.assertEqual("next", row(handle).worker)
+
+
+class AClaimThatTheDatabaseLost(TestCase):
+    """The server crashed before it was on disk, and gave its number to the next worker that asked."""
+
+    def setUp(self):
+        self.handle = poison.start()
+        self.lost = claim(self.handle, "lost")
+        Workflow.objects.update(status="queued", worker=None, attempt=0, started_at=None, claimed_at=None)
+        self.next = claim(self.handle, "next")
+
+    def test_is_refused_what_the_next_one_may(self):
+        """Of two attempts with one number only that of the row's worker writes, and takes nothing from the other."""
+        writes = (
+            lambda: self.lost.succeed('"x"'),
+            lambda: self.lost.fail("{}"),
+            lambda: self.lost.suspend("retry"),
+            lambda: self.lost.suspend("retry", 5.0),
+            lambda: self.lost.retry(5, "{}"),
+            self.lost.release,
+            self.lost.step_back,
+            lambda: self.lost.diverge("x"),
+            self.lost.lock_owned,
+        )
+
+        refused = [write() for write in writes]
+
+        self.assertEqual(([False] * 9, 1, 1), (refused, self.lost.attempt, self.next.attempt))
+        self.assertEqual(("running", "next"), (row(self.handle).status, row(self.handle).worker))
+        self.assertTrue(self.next.succeed('"y"'))
+
+    def test_does_not_let_the_next_one_go(self):
+        """Of a paused workflow whose attempt is in its last step."""
+        row(self.handle).pause()
+
+        self.assertFalse(self.lost.let_go())
+        self.assertEqual("next", row(self.handle).worker)
+
+    def test_ends_with_the_first_step_that_it_records(self):
+        """Which stands, since it was done; it begins no further one, and the other attempt goes on to the end."""
+        attempts.attempt(self.lost, Ownership("lost"), "default")
+        after_the_lost = (row(self.handle).status, row(self.handle).worker, steps(self.handle))
+
+        attempts.attempt(self.next, Ownership("next"), "default")
+
+        self.assertEqual(("running", "next", ["mark"]), after_the_lost)
+        self.assertEqual(("succeeded", ["mark", "deadly", "mark"]), (row(self.handle).status, steps(self.handle)))
+        self.assertEqual(["before", "before", "after"], labels())
 
 
 @step
