@@ -115,7 +115,7 @@ def _flow(run: Run) -> Flow[None]:
         if isinstance(interrupt, Stopped):
             raise interrupt.error from None
     finally:
-        owner.held.discard(key)
+        owner.put_down(key)
 
 
 def _execute(run: Run) -> Flow[partial[None]]:

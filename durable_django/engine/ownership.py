@@ -109,6 +109,7 @@ class Ownership:
         self.draining = threading.Event()
         self.leaving = threading.Event()
         self.held: set[tuple[str, int]] = set()
+        self._claimed_twice: set[tuple[str, int]] = set()
         self.boards: dict[str, Any] = {}
         self.has_strays = threading.Event()
         self.timeouts = StepTimeouts()
@@ -122,12 +123,31 @@ class Ownership:
         """
         Hold what was claimed. Return it without what is in hand already.
 
-        That is claimed twice whose first claim the database lost in a crash (models/commits.py). What runs goes on:
+        That is claimed twice whose first claim the database lost in a crash (models/tuning.py). What runs goes on:
         the second claim makes it the owner again.
         """
-        given = [claim for claim in claims if (claim.pk, claim.attempt) not in self.held]
-        self.held.update((claim.pk, claim.attempt) for claim in given)
+        given = []
+        with self._lock:
+            for claim in claims:
+                key = (claim.pk, claim.attempt)
+                if key in self.held:
+                    self._claimed_twice.add(key)
+                else:
+                    self.held.add(key)
+                    given.append(claim)
         return given
+
+    def put_down(self, key: tuple[str, int]) -> None:
+        """
+        Hold a claim no more.
+
+        Of one that was made twice nobody knows if it was the second that has ended: the row may say that it runs.
+        """
+        with self._lock:
+            self.held.discard(key)
+            if key in self._claimed_twice:
+                self._claimed_twice.discard(key)
+                self.has_strays.set()
 
     def expiry_from(self, asked_at: float) -> float:
         """Return when a lease ends that was asked for at a moment of elapsed_seconds()."""

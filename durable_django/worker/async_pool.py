@@ -110,7 +110,8 @@ class AsyncPool:
         except KeyboardInterrupt:
             self.on_interrupt()
         except BaseException as error:  # noqa: BLE001 - one workflow must not end the loop of others
-            # An error of the engine itself.
+            # An error of the engine itself, which may have come before there was an attempt that puts it down.
+            owner.put_down((workflow.pk, workflow.attempt))
             owner.has_strays.set()
             signals.worker_failed.send_robust(
                 sender=None, worker_id=owner.worker_id, what=f"running workflow {workflow.pk}", error=error

@@ -51,6 +51,23 @@ class ClaimedWorkflows(SimpleTestCase):
         self.assertEqual((["a", "b"], ["c"]), (first, self.take_up(owner, ("b", 1), ("c", 1))))
         self.assertEqual({("a", 1), ("b", 1), ("c", 1)}, owner.held)
 
+    def test_that_were_made_twice_are_looked_for_once_they_are_put_down(self):
+        """What was in hand may have ended before the second claim, or have been another row with the same id."""
+        owner = Ownership("w")
+        self.take_up(owner, ("a", 1), ("b", 1))
+        self.take_up(owner, ("b", 1))
+
+        owner.put_down(("a", 1))
+        after_one = owner.has_strays.is_set()
+        owner.put_down(("b", 1))
+        after_both = owner.has_strays.is_set()
+
+        self.assertEqual((False, True, set()), (after_one, after_both, owner.held))
+        owner.has_strays.clear()
+        self.assertEqual(["b"], self.take_up(owner, ("b", 1)))
+        owner.put_down(("b", 1))
+        self.assertFalse(owner.has_strays.is_set())
+
     def test_are_taken_up_again_by_their_next_attempt(self):
         """That is another claim."""
         owner = Ownership("w")

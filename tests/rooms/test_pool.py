@@ -112,6 +112,15 @@ class APool(PoolTestCase):
         self.assertTrue(self.owner.has_strays.is_set())
         self.assertTrue(all(thread.is_alive() for thread in self.pool._threads))
 
+    def test_holds_nothing_that_no_attempt_was_made_of(self):
+        """Else nobody would take it for a stray: the row would say for ever that it runs."""
+        self.runs.errors["a"] = LookupError("x")
+        self.owner.held.add(("a", 0))
+        self.take("a")
+        eventually(lambda: self.pool.free == 2, "the slot is free again")
+
+        self.assertEqual((set(), True), (self.owner.held, self.owner.has_strays.is_set()))
+
     def test_passes_a_keyboard_interrupt_on(self):
         """To the process, which shuts down as for INT; the thread itself goes on."""
         self.runs.errors["a"] = KeyboardInterrupt()
