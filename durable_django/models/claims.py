@@ -21,7 +21,7 @@ from durable_django.base.clock import Later, Now
 from durable_django.models.compiled import Slot, Statement, update_query
 from durable_django.models.fields import AnyOf, Literal
 from durable_django.models.queue import Queue
-from durable_django.models.tuning import unhurried
+from durable_django.models.tuning import make_durable, unhurried
 
 if TYPE_CHECKING:
     from durable_django.models.workflow import Workflow
@@ -36,6 +36,7 @@ _MOST_ASIDE = 1000
 _CLAIMED = (
     "id", "name", "status", "queue", "priority", "line", "partition_key", "is_async", "arguments", "started_by",
     "trace_context", "parent_id", "forked_from_id", "worker", "attempt", "recoveries", "max_recoveries", "failures",
+    "is_debounced",
 )  # fmt: skip
 
 Choose = Callable[["WorkflowQuerySet"], "WorkflowQuerySet"]
@@ -66,6 +67,9 @@ def claim(alias: str, worker_id: str, wanted: Wanted) -> list[Workflow]:
     the worker looked holds for this claim.
     """
     found = _take(_next(wanted._replace(queue=""), is_free=True), alias, worker=worker_id, queue=wanted.queue)
+    if any(each.is_debounced and each.attempt == 1 for each in found):
+        # What has given up its key must not have it again after a crash: a call would change what runs already.
+        make_durable(alias, wanted.queue)
     if not found:
         put_aside(alias, wanted.queue, wanted.names)
     return found

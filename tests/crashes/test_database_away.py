@@ -9,6 +9,8 @@ from unittest import skipIf, skipUnless
 
 from django.db import connection, connections, transaction
 
+from durable_django import Debounce
+from durable_django.base import registry
 from durable_django.models import Step, Worker, Workflow
 from tests.behaviour.claiming import claim, ids, start_ids, sync
 from tests.crashes.harness import LONG_LEASE, SHORT_LEASE, CrashTestCase, is_postgresql, wait_until
@@ -181,6 +183,21 @@ class AServerThatCrashes(TroubleTestCase):
 
         self.assertEqual(["a", "b"], ids(claimed))
         self.assertEqual(["a", "b"], ids(Workflow.objects.filter(worker="w").order_by("pk")))
+
+    def test_keeps_the_claim_of_what_was_debounced(self):
+        """It has given up its key: a call must start the next one, and not change the arguments of what runs."""
+        self.let_the_log_linger()
+        sync()
+        changed = begins.using(id="a", queue="default", deduplication_key="p", debounce=Debounce(3600))
+        changed.start("a")
+        Workflow.objects.update(run_after=None)
+
+        claimed = Workflow.objects.claim("w", "default", 1, names=registry.workflows.names())
+        connections.close_all()
+        self.server.restart_immediately()
+
+        self.assertEqual(["a"], ids(claimed))
+        self.assertEqual(["a"], ids(Workflow.objects.filter(worker="w", deduplication_key=None)))
 
     def test_during_a_recovery_leaves_nothing_with_a_dead_owner(self):
         """A11: the sweep is periodic and may be repeated."""
