@@ -84,12 +84,15 @@ class _Turn:
         chosen: dict[str, str] = {}
         for key, workflow_id in self._walk():
             self.served = key
-            if self._room.take(key, is_start=self._room.has_rates):
+            # Twice it comes by a partition if others have moved the turn back behind the beginning of its round.
+            if key not in chosen and self._room.take(key, is_start=self._room.has_rates):
                 chosen[key] = workflow_id
         return chosen
 
     def _walk(self) -> Iterator[tuple[str, str]]:
-        round_, self._room.round = self._room.round, None
+        if self._room.is_full():
+            return
+        round_ = self._room.given_round
         start = round_.began if round_ else self.served
         until = start if round_ and round_.has_turned else None
         found = self._next(self.served, until=until)
@@ -100,7 +103,8 @@ class _Turn:
                 return
             for partition in found:
                 yield partition
-                if self._room.slots <= 0:
+                # Behind the last place nobody has had a turn, and the next claim goes on there.
+                if self._room.is_full():
                     return
             found = self._next(found[-1][0], until=until)
         if found:

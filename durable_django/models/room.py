@@ -29,10 +29,11 @@ class Room:
     slots        how many may still be claimed
     starts       how many of these may be first claims
     was_limited  the limits, and not what was wanted, decide how many
-    round        of partitions that this claim goes on with; afterwards the one to go on with, None if it has come round
+    given_round  of partitions, that this claim goes on with
+    round        the one to go on with afterwards; None if this claim has come round, or has not set out
     """
 
-    def __init__(self, limits: Limits, wanted: int, round: Round | None = None) -> None:  # noqa: A002 - glossary
+    def __init__(self, limits: Limits, wanted: int, given_round: Round | None = None) -> None:
         self._limits = limits
         self._wanted = wanted
         self._global = _bound(limits.concurrency)
@@ -42,7 +43,8 @@ class Room:
         self._held: Counter[str] = Counter()
         self._started: Counter[str] = Counter()
         self._has_refused = False
-        self.round = round
+        self.given_round = given_round
+        self.round: Round | None = None
 
     def occupy(self, partition: str, count: int, *, is_mine: bool) -> None:
         """Note workflows that hold a slot."""
@@ -66,6 +68,10 @@ class Room:
     @property
     def slots(self) -> int:
         return min(self._wanted, self._global, self._mine) - self.taken
+
+    def is_full(self) -> bool:
+        """Whether nothing that begins has a place, whatever its partition."""
+        return self.slots <= 0 or (self.has_rates and self.starts <= 0)
 
     @property
     def was_limited(self) -> bool:

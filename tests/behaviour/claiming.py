@@ -8,6 +8,7 @@ from durable_django.base import registry
 from durable_django.models import Queue, Worker, Workflow, limited_claims
 from durable_django.models.claims import Wanted
 from durable_django.models.limited_claims import Claimed
+from durable_django.models.room import Round
 
 SOON = 3600.0
 
@@ -22,12 +23,14 @@ def claim(queue: str, limit: int = 8, *, worker: str = "w", is_async: bool | Non
     return claimed(queue, limit, worker=worker, is_async=is_async).workflows
 
 
-def claimed(queue: str, limit: int = 8, *, worker: str = "w", is_async: bool | None = False) -> Claimed:
+def claimed(
+    queue: str, limit: int = 8, *, worker: str = "w", is_async: bool | None = False, round_: Round | None = None
+) -> Claimed:
     """Claim from a queue with limits. Return all that the claim says."""
     if not Worker.objects.filter(pk=worker).exists():
         Worker.objects.register(worker, SOON, hostname="test", pid=0)
     wanted = Wanted(queue, limit, tuple(registry.workflows.names()), is_async=is_async)
-    return limited_claims.claim("default", worker, wanted)
+    return limited_claims.claim("default", worker, wanted, round_)
 
 
 def ids(workflows: Any) -> list[str]:

@@ -4,10 +4,12 @@ from unittest import mock
 
 from django.test import TestCase
 
+from durable_django import Rate
 from durable_django.models import Queue, Workflow, partitions
+from durable_django.models.room import Round
 from durable_django.testing import run_until_idle, travel
 from tests.behaviour.claiming import claim, claimed, ids, start_ids, sync
-from tests.behaviour.support import row
+from tests.behaviour.support import row, statements
 from tests.sample.queued import begins, waits
 
 
@@ -70,6 +72,14 @@ class Partitions(PartitionTestCase):
 
 
 class ALimitOfEachPartition(PartitionTestCase):
+    def test_ends_no_round_while_the_queue_has_no_slot(self):
+        """The worker asks again when one is free, from where the turn is then, and not at once."""
+        Queue.objects.filter(pk="one_each").edit(concurrency=1)
+        self.start("one_each", "a", "a1", "a2")
+        claim("one_each")
+
+        self.assertIsNone(claimed("one_each", round_=Round("a", has_turned=False)).round)
+
     def test_is_never_exceeded(self):
         """The others go on."""
         self.start("one_each", "a", "a1", "a2")
@@ -128,6 +138,34 @@ class ARateOfEachPartition(PartitionTestCase):
             run_until_idle()
 
         self.assertEqual(21, Workflow.objects.finished().count())
+
+
+class ARateOfAllPartitions(PartitionTestCase):
+    """One start a minute."""
+
+    def setUp(self):
+        super().setUp()
+        Queue.objects.filter(pk="tenants").edit(rate=Rate(1, per=60))
+        for key in "abc":
+            self.start("tenants", key, f"{key}1", f"{key}2")
+
+    def test_serves_them_in_turn(self):
+        """Those that the rate has left nothing for have not had their turn."""
+        served = []
+        for minute in range(6):
+            with travel(seconds=61 * minute):
+                served += ids(claim("tenants"))
+
+        self.assertEqual(["a1", "b1", "c1", "a2", "b2", "c2"], served)
+
+    def test_is_asked_before_anybody_looks_for_the_next_one(self):
+        """A thousand of them cost nothing while it is used up."""
+        claim("tenants")
+
+        with statements() as seen:
+            claim("tenants")
+
+        self.assertEqual([], [sql for sql in seen if 'partition_key" >' in sql])
 
 
 class AWorkflowWithoutKey(PartitionTestCase):

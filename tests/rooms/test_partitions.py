@@ -7,7 +7,7 @@ from django.test import SimpleTestCase
 from durable_django.base.limits import Limits
 from durable_django.models.claims import Wanted
 from durable_django.models.partitions import _Turn
-from durable_django.models.room import Room
+from durable_django.models.room import Room, Round
 
 
 def of_a_language(keys, at_once):
@@ -56,6 +56,14 @@ class AWalk(SimpleTestCase):
         """That of workflows without one."""
         self.assertEqual((["a", ""], 2, ""), self.walk("", "", "a"))
         self.assertEqual((["", "a"], 2, "a"), self.walk("a", "", "a"))
+
+    def test_takes_one_of_each_though_others_have_moved_the_turn(self):
+        """It goes on with a round, and the turn is behind its beginning again: it comes by some of them twice."""
+        room = Room(Limits(is_partitioned=True), 10, Round("c", has_turned=False))
+        with of_a_language("abcd", 2):
+            firsts = _Turn("default", Wanted("q", 10, ()), room, "a").take_firsts()
+
+        self.assertEqual((list("bcda"), 4), (list(firsts), room.taken))
 
     def test_of_nothing_takes_nothing(self):
         """And leaves the turn where it was."""
