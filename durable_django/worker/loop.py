@@ -17,6 +17,7 @@ from durable_django.base import clock, registry
 from durable_django.conf import durable_settings
 from durable_django.engine import faults
 from durable_django.engine.faults import Fault
+from durable_django.engine.ownership import Ownership
 from durable_django.models import limited_claims
 from durable_django.models.claims import Wanted
 from durable_django.models.limited_claims import Claimed
@@ -185,9 +186,10 @@ class Loop:
         limit = self._lines.share(line, self.may_claim(is_async=line.is_async))
         self._lines.take(line)
         wanted = self._wanted(line.queue, limit)._replace(is_async=line.is_async)
-        claimed = self._claim(wanted, self._lines.round_of(line))
-        self.claimed += len(claimed.workflows)
+        # Kept: the heartbeat may register anew meanwhile, and what was claimed is the former owner's.
         owner = self.heartbeat.owner
+        claimed = self._claim(owner, wanted, self._lines.round_of(line))
+        self.claimed += len(claimed.workflows)
         self.pools.of_kind(is_async=line.is_async).take(owner.take_up(claimed.workflows), owner)
         if len(claimed.workflows) == limit:
             self._lines.keep(line)
@@ -205,8 +207,8 @@ class Loop:
     def _wanted(self, queue: str, limit: int) -> Wanted:
         return Wanted(queue, limit, tuple(registry.workflows.names()))
 
-    def _claim(self, wanted: Wanted, round_: Round | None = None) -> Claimed:
-        worker_id = self.heartbeat.owner.worker_id
+    def _claim(self, owner: Ownership, wanted: Wanted, round_: Round | None = None) -> Claimed:
+        worker_id = owner.worker_id
         if wanted.queue in self._limited:
             return limited_claims.claim(self.alias, worker_id, wanted, round_)
         rows = Workflow.objects.using(self.alias)
@@ -237,11 +239,12 @@ class Loop:
             self.quiet.ask()
 
     def _claim_suspect(self, found: Look) -> None:
+        owner = self.heartbeat.owner
         for queue in found.suspect_queues if self._free(is_async=False) > 0 else ():
-            claimed = self._claim(self._wanted(queue, 1)._replace(is_alone=True))
-            for workflow in self.heartbeat.owner.take_up(claimed.workflows):
+            claimed = self._claim(owner, self._wanted(queue, 1)._replace(is_alone=True))
+            for workflow in owner.take_up(claimed.workflows):
                 self.claimed += 1
-                self.pools.take_alone(workflow, self.heartbeat.owner)
+                self.pools.take_alone(workflow, owner)
                 return
 
     def _rest(self, error: BaseException) -> float:

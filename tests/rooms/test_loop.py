@@ -11,6 +11,7 @@ from durable_django.base import clock
 from durable_django.engine import attempts
 from durable_django.engine.ownership import Ownership
 from durable_django.models import Queue, Schedule, Worker, Workflow, limited_claims, partitions
+from durable_django.models.workflow_queryset import WorkflowQuerySet
 from durable_django.worker.async_pool import AsyncPool
 from durable_django.worker.loop import Loop
 from durable_django.worker.options import WorkerOptions
@@ -111,6 +112,20 @@ class ALoop(LoopTestCase):
         self.turn()
 
         self.assertEqual({("a", 1)}, self.loop.heartbeat.owner.held)
+
+    def test_holds_it_for_the_owner_that_has_claimed_it(self):
+        """The heartbeat may register anew meanwhile; what the former owner has claimed others will take over."""
+        self.start("a")
+        former, claim = self.loop.heartbeat.owner, WorkflowQuerySet.claim
+
+        def claim_and_register_anew(*args, **kwargs):
+            self.loop.heartbeat.owner = Ownership("anew")
+            return claim(*args, **kwargs)
+
+        with mock.patch.object(WorkflowQuerySet, "claim", claim_and_register_anew):
+            self.turn()
+
+        self.assertEqual(({("a", 1)}, set()), (former.held, self.loop.heartbeat.owner.held))
 
     def test_runs_no_attempt_twice(self):
         """A server that crashed may have lost the claim, and give the workflow again."""
