@@ -7,6 +7,7 @@ database decides in every claim.
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 
@@ -196,7 +197,8 @@ class Loop:
         elif self._lines.go_on(line, claimed.round):
             pass
         elif claimed.is_at_limit:
-            pause = claimed.seconds or durable_settings.POLL_SECONDS
+            # Not for longer than a poll, however long the rate: an operator may change it meanwhile.
+            pause = min(claimed.seconds or math.inf, float(durable_settings.POLL_SECONDS))
             seconds = self._lines.hold_back(line, pause, is_at_rest=claimed.is_at_rest)
             self._next_look_at = min(self._next_look_at, clock.elapsed_seconds() + seconds)
         else:

@@ -188,6 +188,18 @@ class AQueueAtItsLimit(LoopTestCase):
 
         self.assertTrue(self.loop.is_idle)
 
+    def test_of_a_rate_is_asked_again_at_the_next_poll(self):
+        """However long the window: an operator may have changed it, and nobody rings for that."""
+        self.queue.edit(rate=Rate(1, per=3600))
+        for name in "ab":
+            self.start(name)
+        self.turns()
+        held = self.held()
+        self.queue.edit(rate=None)
+        self.turns()
+
+        self.assertEqual((["a"], ["a", "b"]), (held, self.held()))
+
     def test_of_none_leaves_nothing_to_run_now(self):
         """As a pause does."""
         self.queue.edit(concurrency=0)
