@@ -9,10 +9,10 @@ from django.test import TransactionTestCase
 import durable_django as durable
 from durable_django.models import Event, EventChange, Message, Step, StreamEntry, Workflow
 from durable_django.testing import run_until_idle
+from tests.behaviour.forks import tells
 from tests.behaviour.states import workflow_in
 from tests.behaviour.support import acting, elsewhere, labels, row, waiting
 from tests.behaviour.test_followers import refunds, sells
-from tests.behaviour.test_forking import tells
 from tests.behaviour.test_races import in_threads
 from tests.behaviour.test_resuming_trees import BROKEN, delivers_below
 from tests.sample.promises import acts, acts_itself

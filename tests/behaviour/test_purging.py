@@ -9,9 +9,9 @@ import durable_django as durable
 from durable_django import WorkflowNotFound, WorkflowPruned
 from durable_django.models import Event, EventChange, Message, Step, StreamEntry, Workflow, retention, workflow_queryset
 from durable_django.testing import run_until_idle
+from tests.behaviour.forks import ended, tells
 from tests.behaviour.states import ENDED, LIVE, STATES, claim, workflow_in
 from tests.behaviour.support import row
-from tests.behaviour.test_forking import ended, tells
 from tests.sample import branching
 from tests.sample.promises import acts
 

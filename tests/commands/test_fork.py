@@ -8,8 +8,8 @@ from django.test import TestCase
 from durable_django import get_handle
 from durable_django.models import Step, Workflow
 from durable_django.testing import run_until_idle
+from tests.behaviour.forks import boom, breaks, marks, tells
 from tests.behaviour.support import acting, row
-from tests.behaviour.test_forking import boom, breaks, marks, tells
 from tests.commands.support import answer, at_a_terminal, durable, said
 from tests.sample import branching
 from tests.sample.promises import takes_order
