@@ -23,8 +23,8 @@ def now() -> datetime:
 
 
 def at(moment: datetime = NOON, **parts: float) -> Any:
-    """Travel to so much after a moment."""
-    return travel(moment + timedelta(**parts) - now())
+    """Travel to so much after a moment, and a little further, since SQLite's clock rounds to milliseconds."""
+    return travel(moment + timedelta(**parts) - now() + timedelta(milliseconds=5))
 
 
 def make(cron: str = "0 * * * *", workflow: Any = takes_nothing, **columns: Any) -> Schedule:
