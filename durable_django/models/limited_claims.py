@@ -8,6 +8,7 @@ a slot is a row whose worker is set, a start a QueueStart row, and both are coun
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import models
@@ -52,7 +53,7 @@ def claim(alias: str, worker_id: str, wanted: Wanted, round_: Round | None = Non
     round_  what the last claim of the same line has said
     """
     with short_transaction(alias):
-        queue = _lock(alias, wanted.queue)
+        queue = _lock(alias, wanted)
         if queue is None:
             return Claimed([])
         room = Room(queue.limits, wanted.limit, round_)
@@ -69,17 +70,21 @@ def claim(alias: str, worker_id: str, wanted: Wanted, round_: Round | None = Non
 
 
 class _Queue(NamedTuple):
+    """turn: the column of the partition that was served last; workflows for threads and async ones have one each."""
+
     name: str
     limits: Limits
-    served_partition: str
+    turn: str
+    served: str
 
 
-def _lock(alias: str, name: str) -> _Queue | None:
-    found = _LOCK.fetch(alias, {"name": name})
+def _lock(alias: str, wanted: Wanted) -> _Queue | None:
+    turn = "served_async_partition" if wanted.is_async else "served_partition"
+    found = _lock_statement(turn).fetch(alias, {"name": wanted.queue})
     if not found:
         return None
     served, *columns = found[0]
-    return _Queue(name, Limits(**dict(zip(limits.NAMES, columns, strict=True))), served)
+    return _Queue(wanted.queue, Limits(**dict(zip(limits.NAMES, columns, strict=True))), turn, served)
 
 
 def _fill(room: Room, alias: str, worker_id: str, queue: _Queue) -> None:
@@ -95,9 +100,9 @@ def _fill(room: Room, alias: str, worker_id: str, queue: _Queue) -> None:
 
 def _take(alias: str, worker_id: str, wanted: Wanted, queue: _Queue, room: Room) -> list[Workflow]:
     if queue.limits.is_partitioned:
-        chosen = partitions.choose(alias, wanted, room, queue.served_partition)
-        if chosen.served != queue.served_partition:
-            _SERVE.execute(alias, {"name": queue.name, "served": chosen.served})
+        chosen = partitions.choose(alias, wanted, room, queue.served)
+        if chosen.served != queue.served:
+            _serve_statement(queue.turn).execute(alias, {"name": queue.name, "served": chosen.served})
         return claims.take_chosen(alias, worker_id, chosen.ids)
     if not queue.limits.has_rates:
         return claims.take(alias, worker_id, wanted._replace(limit=room.slots))
@@ -128,10 +133,23 @@ def _seconds_until_room(alias: str, queue: _Queue) -> float:
     return max(0.0, seconds + ages[0]) if ages else 0.0
 
 
-def _lock_query(alias: str) -> Any:
-    rows = Queue.objects.using(alias).filter(pk=Slot("name", models.CharField()), is_paused=False)
-    rows = rows.filter(*tuning.unhurried(alias), *tuning.by_index(alias))
-    return rows.select_for_update(no_key=True).values_list("served_partition", *limits.NAMES).query
+@cache
+def _lock_statement(turn: str) -> Statement:
+    def build(alias: str) -> Any:
+        rows = Queue.objects.using(alias).filter(pk=Slot("name", models.CharField()), is_paused=False)
+        rows = rows.filter(*tuning.unhurried(alias), *tuning.by_index(alias))
+        return rows.select_for_update(no_key=True).values_list(turn, *limits.NAMES).query
+
+    return Statement(build)
+
+
+@cache
+def _serve_statement(turn: str) -> Statement:
+    def build(alias: str) -> Any:
+        rows = Queue.objects.using(alias).filter(pk=Slot("name", models.CharField()))
+        return update_query(rows, {turn: Slot("served", models.CharField())})
+
+    return Statement(build)
 
 
 def _held_query(alias: str) -> Any:
@@ -143,11 +161,4 @@ def _held_query(alias: str) -> Any:
     )
 
 
-def _serve_query(alias: str) -> Any:
-    rows = Queue.objects.using(alias).filter(pk=Slot("name", models.CharField()))
-    return update_query(rows, {"served_partition": Slot("served", models.CharField())})
-
-
-_LOCK = Statement(_lock_query)
-_SERVE = Statement(_serve_query)
 _HELD = Statement(_held_query)

@@ -2,7 +2,8 @@
 Partitions of a queue are served in turn: the one with a hundred thousand workflows does not hold up one with a single.
 
 Their order is that of their keys. A claim goes on behind the partition that was served last, which the queue's row
-remembers, and finds the next one by one probe of the index, however many workflows stand in between.
+remembers for threads and for event loops apart, and finds the next one by one probe of the index, however many
+workflows stand in between.
 """
 
 from __future__ import annotations

@@ -133,9 +133,10 @@ class Queue(models.Model):
     """
     One queue; its limits are explained in base/limits.py.
 
-    declared          the limits that the code of the worker that booted last declares
-    is_edited         an operator has given it other limits
-    served_partition  the key behind which the next claim goes on to serve partitions
+    declared                the limits that the code of the worker that booted last declares
+    is_edited               an operator has given it other limits
+    served_partition        the key behind which the next claim for threads goes on to serve partitions
+    served_async_partition  the same of claims for event loops: by one turn for both each would move the other's on
 
     Columns that came later have defaults in the database: while one version of the code replaces another, the older one
     goes on inserting rows.
@@ -154,6 +155,7 @@ class Queue(models.Model):
     declared = models.JSONField(null=True, blank=True)
     is_edited = models.BooleanField(db_default=False)
     served_partition = models.CharField(max_length=255, db_default="", blank=True)
+    served_async_partition = models.CharField(max_length=255, db_default="", blank=True)
     created_at = MomentField(db_default=Now())
 
     objects = QueueQuerySet.as_manager()

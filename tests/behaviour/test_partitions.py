@@ -70,6 +70,17 @@ class Partitions(PartitionTestCase):
 
         self.assertEqual(["a2"], ids(claim("tenants", is_async=True)))
 
+    def test_of_threads_and_of_event_loops_have_turns_of_their_own(self):
+        """Those of one kind do not send those of the other back to the first."""
+        self.start("tenants", "a", "a1", "a2", "a3")
+        self.start("tenants", "b", "b1", "b2", "b3")
+        self.start("tenants", "c", "c1", "c2", "c3")
+        Workflow.objects.filter(partition_key="c").update(is_async=True)
+
+        served = [ids(claim("tenants", 1, is_async=is_async)) for _number in range(3) for is_async in (False, True)]
+
+        self.assertEqual([["a1"], ["c1"], ["b1"], ["c2"], ["a2"], ["c3"]], served)
+
 
 class ALimitOfEachPartition(PartitionTestCase):
     def test_ends_no_round_while_the_queue_has_no_slot(self):
