@@ -27,8 +27,10 @@ def register_again(lost: Ownership, alias: str, **facts: Any) -> Ownership:
 
     What an operator has told it holds on. The former row is not that of a lost worker, unless others have said so.
     """
-    _hear(lost, alias)
-    Worker.objects.using(alias).filter(pk=lost.worker_id).end()
+    former = Worker.objects.using(alias).filter(pk=lost.worker_id)
+    if former.filter(must_drain=True).exists():
+        lost.leaving.set()
+    former.end()
     owner = register(alias, **facts)
     owner.draining, owner.leaving = lost.draining, lost.leaving
     return owner
@@ -37,21 +39,18 @@ def register_again(lost: Ownership, alias: str, **facts: Any) -> Ownership:
 def beat(owner: Ownership, alias: str) -> bool:
     """Extend the lease. Whether it still stood; if not, it is lost for good and the process must register anew."""
     asked_at = clock.elapsed_seconds()
-    _hear(owner, alias)
-    if Worker.objects.using(alias).extend(owner.worker_id, owner.lease_seconds, is_draining=not owner.is_claiming):
-        owner.extend_from(asked_at)
-        return True
-    owner.lose()
-    return False
+    rows = Worker.objects.using(alias)
+    must_drain = rows.extend(owner.worker_id, owner.lease_seconds, is_draining=not owner.is_claiming)
+    if must_drain is None:
+        owner.lose()
+        return False
+    if must_drain:
+        owner.leaving.set()
+    owner.extend_from(asked_at)
+    return True
 
 
 def end(owner: Ownership, alias: str) -> None:
     """Give the lease up: what the process may still hold is recovered at once."""
     owner.lose()
     Worker.objects.using(alias).filter(pk=owner.worker_id).end()
-
-
-def _hear(owner: Ownership, alias: str) -> None:
-    """Leave if an operator has said so."""
-    if Worker.objects.using(alias).filter(pk=owner.worker_id, must_drain=True).exists():
-        owner.leaving.set()

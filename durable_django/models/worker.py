@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any, Self
 
 from django.db import models
+from django.db.models import Case, When
+from django.db.models.sql import Query
 from django.utils.translation import gettext_lazy as _
 
 from durable_django.base.clock import Later, MomentField, Now
+from durable_django.models.compiled import Slot, Statement, update_query
 from durable_django.models.fields import IdField
 
 
@@ -40,16 +43,16 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
         """Note that the process was heard of, which shows that the database takes writes; the lease stays."""
         self.filter(pk=worker_id).update(heartbeat_at=Now())
 
-    def extend(self, worker_id: str, lease_seconds: float, *, is_draining: bool) -> bool:
+    def extend(self, worker_id: str, lease_seconds: float, *, is_draining: bool) -> bool | None:
         """
-        Extend the lease of a living worker by a heartbeat.
+        Extend the lease of a living worker by a heartbeat. Return whether an operator has told it to drain.
 
-        Returns False if the lease had passed already, or the row is gone: others may have taken over, so the
-        process must let go of everything and begin again under another id.
+        None if the lease had passed already, or the row is gone: others may have taken over, so the process must let
+        go of everything and begin again under another id.
         """
-        mine = self.filter(pk=worker_id, lease_expires_at__gt=Now())
-        changes = {"lease_expires_at": Later(lease_seconds), "heartbeat_at": Now(), "is_draining": is_draining}
-        return bool(mine.update(**changes))
+        values = {"id": worker_id, "lease_seconds": float(lease_seconds), "is_draining": is_draining}
+        found = _EXTEND.change(self.db, values)
+        return bool(found[0][0]) if found else None
 
     def extend_held(self, worker_id: str, lease_seconds: float) -> None:
         """Extend the lease from within a write transaction on SQLite: nobody can have taken over meanwhile."""
@@ -122,3 +125,17 @@ class Worker(models.Model):
     def drain(self) -> bool:
         """Let it claim nothing more, and end when what it runs has ended; whether it was not told before."""
         return bool(Worker.objects.using(self._state.db).filter(pk=self.pk).drain())
+
+
+def _extend_query(alias: str) -> Query:
+    mine = Worker.objects.using(alias).filter(pk=Slot("id", models.CharField()), lease_expires_at__gt=Now())
+    changes = {
+        "lease_expires_at": Later(Slot("lease_seconds", models.FloatField())),
+        "heartbeat_at": Now(),
+        # Whoever is told to drain hears of it by this very statement.
+        "is_draining": Case(When(must_drain=True, then=True), default=Slot("is_draining", models.BooleanField())),
+    }
+    return update_query(mine, changes)
+
+
+_EXTEND = Statement(_extend_query, returning=("must_drain",))

@@ -25,7 +25,8 @@ from durable_django.models.workflow import Workflow
 from durable_django.worker.looks import look
 
 #: How often, about, somebody looks; each worker asks as often whether it is its turn.
-_EVERY_SECONDS = 15.0
+_EVERY_SECONDS = 30.0
+_FORGET_EVERY_SECONDS = 3600.0
 #: What was not seen for so long is over: a queue about at its limit must not be told of again and again.
 _QUIET_SECONDS = 120.0
 #: Failures of the last so many seconds are one incident.
@@ -41,6 +42,7 @@ class Alerts:
     def __init__(self, alias: str) -> None:
         self.alias = alias
         self._next_at = clock.elapsed_seconds() + _EVERY_SECONDS * random.random()  # noqa: S311 - spreads load
+        self._forget_at = self._next_at
 
     def look_when_due(self) -> None:
         """Look for what is wrong if nobody has done so lately."""
@@ -60,7 +62,13 @@ class Alerts:
         self._tell_of_schedules()
         self._tell_of_failures()
         _incidents(self.alias).close(unseen_seconds=_QUIET_SECONDS)
-        _incidents(self.alias).forget(after_seconds=_KEPT_SECONDS)
+        self._forget_when_due()
+
+    def _forget_when_due(self) -> None:
+        now = clock.elapsed_seconds()
+        if now >= self._forget_at:
+            self._forget_at = now + _FORGET_EVERY_SECONDS
+            _incidents(self.alias).forget(after_seconds=_KEPT_SECONDS)
 
     def tell_of_lost_workers(self) -> None:
         """Tell of those that nobody has told of."""

@@ -4,6 +4,7 @@ from django.test import TestCase
 
 from durable_django.models import Worker
 from durable_django.testing import travel
+from tests.behaviour.support import statements, summary
 
 
 def register(worker_id="w", seconds=30, **facts):
@@ -33,15 +34,26 @@ class ALease(TestCase):
         with travel(seconds=45):
             found = alive()
 
-        self.assertEqual((True, {"w"}), (extended, found))
+        self.assertEqual((False, {"w"}), (extended, found))
+        self.assertTrue(Worker.objects.get().is_draining)
+
+    def test_that_is_extended_says_whether_an_operator_drains_it(self):
+        """In one statement, which says so in the row, too."""
+        register()
+        before = Worker.objects.extend("w", 30, is_draining=False)
+        Worker.objects.drain()
+        with statements() as seen:
+            told = Worker.objects.extend("w", 30, is_draining=False)
+
+        self.assertEqual((False, True, ["UPDATE worker"]), (before, told, summary(seen)))
         self.assertTrue(Worker.objects.get().is_draining)
 
     def test_that_has_passed_cannot_be_extended(self):
         """Others may have taken over: the process must begin anew; B4."""
         register()
         with travel(seconds=31):
-            self.assertFalse(Worker.objects.extend("w", 30, is_draining=False))
-        self.assertFalse(Worker.objects.extend("nobody", 30, is_draining=False))
+            self.assertIsNone(Worker.objects.extend("w", 30, is_draining=False))
+        self.assertIsNone(Worker.objects.extend("nobody", 30, is_draining=False))
 
     def test_can_be_ended_early(self):
         """For a process that is known to be gone; once."""
