@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.contrib import admin, messages
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.contrib import admin
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from durable_django.admin.badges import badge
 from durable_django.admin.moments import moment, one_line
-from durable_django.admin.readonly import ReadOnlyAdmin
+from durable_django.admin.operating.operated import OperatedAdmin
 from durable_django.base import cron, payloads
 from durable_django.base.texts import plain_lines
 from durable_django.models.schedule import Schedule
-from durable_django.models.schedule_queryset import ScheduleQuerySet
 
 
 @admin.register(Schedule)
-class ScheduleAdmin(ReadOnlyAdmin):
-    """When each schedule fires next, which do not fire; two actions, for those who may change them."""
+class ScheduleAdmin(OperatedAdmin):
+    """When each schedule fires next, and which do not fire."""
 
-    actions = ("pause", "resume")
     list_display = ("name", "state", "text", "upcoming_one", "timezone", "workflow", "error")
     list_filter = ("is_paused", "is_retired")
     allowed_lookups = frozenset({"is_paused__exact", "is_retired__exact"})
@@ -34,24 +29,6 @@ class ScheduleAdmin(ReadOnlyAdmin):
         "jitter_seconds", "next_at", "fired_until", "resumed_at", "error", "application", "created_at",
     )  # fmt: skip
     readonly_fields = ("state", "upcoming", "shown_context")
-
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Whether the actions are there: for users who may change schedules."""
-        return bool(request.user.has_perm("durable_django.change_schedule"))
-
-    @admin.action(description=_("Pause: let them fire no more"), permissions=["operate"])
-    def pause(self, request: HttpRequest, rows: QuerySet[Schedule]) -> None:
-        """Pause what was chosen."""
-        count = _verbs(rows).pause()
-        text = ngettext("%d schedule was paused.", "%d schedules were paused.", count) % count
-        self.message_user(request, text, messages.SUCCESS)
-
-    @admin.action(description=_("Resume: let them fire again"), permissions=["operate"])
-    def resume(self, request: HttpRequest, rows: QuerySet[Schedule]) -> None:
-        """Resume what was chosen."""
-        count = _verbs(rows).resume()
-        text = ngettext("%d schedule was resumed.", "%d schedules were resumed.", count) % count
-        self.message_user(request, text, messages.SUCCESS)
 
     @admin.display(description=_("state"))
     def state(self, schedule: Schedule) -> SafeString:
@@ -94,8 +71,3 @@ def _on_its_clock(schedule: Schedule, tick: datetime) -> str:
         return moment(tick, cron.read_zone(schedule.timezone))
     except ValueError:
         return moment(tick)
-
-
-def _verbs(rows: QuerySet[Schedule]) -> ScheduleQuerySet:
-    """Return what was chosen, on the database that workers write to."""
-    return Schedule.objects.using(rows.db).filter(pk__in=list(rows.values_list("pk", flat=True)))

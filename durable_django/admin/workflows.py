@@ -15,8 +15,8 @@ from durable_django.admin.badges import badge
 from durable_django.admin.filters import NameFilter, QueueFilter, StatusFilter
 from durable_django.admin.lists import WorkflowList
 from durable_django.admin.moments import moment
+from durable_django.admin.operating.operated import OperatedAdmin
 from durable_django.admin.pages import page_of
-from durable_django.admin.readonly import ReadOnlyAdmin
 from durable_django.base.texts import plain, spoken_seconds
 from durable_django.management import history
 from durable_django.management.selection import beginning_with
@@ -27,7 +27,7 @@ MOST_STEPS = 200
 
 
 @admin.register(Workflow)
-class WorkflowAdmin(ReadOnlyAdmin):
+class WorkflowAdmin(OperatedAdmin):
     """What was started, where it stands, and what each step did."""
 
     list_display = ("key", "definition", "state", "created", "duration", "in_queue", "attempt", "finished")

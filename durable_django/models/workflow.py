@@ -16,6 +16,7 @@ from durable_django.exceptions import RecoveriesExhausted
 from durable_django.models import retention
 from durable_django.models.compiled import Slot, Statement, insert_query, slots, update_query
 from durable_django.models.fields import IdField, Literal
+from durable_django.models.permissions import of_verbs
 from durable_django.models.recovery import SUSPECT_RECOVERIES, recovery_delay
 from durable_django.models.status import Status
 from durable_django.models.step import Step
@@ -106,6 +107,7 @@ class Workflow(models.Model):
     class Meta:
         verbose_name = _("workflow")
         verbose_name_plural = _("workflows")
+        permissions = of_verbs("workflow")
         constraints = [
             models.CheckConstraint(condition=Q(status__in=Status.values), name="durable_workflow_status"),
             models.CheckConstraint(

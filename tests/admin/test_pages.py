@@ -48,7 +48,7 @@ class TheList(AdminCase):
             self.client.get(reverse(LIST))
         two_marks.start_many([(f"w{number}",) for number in range(60)])
 
-        with self.assertNumQueries(7):
+        with self.assertNumQueries(8):
             self.client.get(reverse(LIST))
 
         reading = [query["sql"] for query in few.captured_queries if "durable_django_workflow" in query["sql"]]
@@ -123,7 +123,7 @@ class ThePageOfAWorkflow(AdminCase):
         run_until_idle()
         ContentType.objects.get_for_model(Workflow)
 
-        with self.assertNumQueries(7):
+        with self.assertNumQueries(8):
             self.page(handle.id)
 
     def test_offers_no_change(self):
