@@ -48,7 +48,7 @@ class TheList(AdminCase):
             self.client.get(reverse(LIST))
         two_marks.start_many([(f"w{number}",) for number in range(60)])
 
-        with self.assertNumQueries(8):
+        with self.assertNumQueries(7):
             self.client.get(reverse(LIST))
 
         reading = [query["sql"] for query in few.captured_queries if "durable_django_workflow" in query["sql"]]

@@ -65,7 +65,7 @@ class Schedules(AdminTestCase):
         self.assertEqual(403, self.act("pause").status_code)
 
         self.assertFalse(Schedule.objects.get().is_paused)
-        self.assertNotContains(self.list_page("schedule"), <option value="pause")
+        self.assertNotContains(self.list_page("schedule"), '<option value="pause"')
 
     def test_are_closed_to_others(self):
         """Who may see workflows need not see schedules."""
