@@ -238,8 +238,8 @@ class NotReplayable(DurableError):
 
     template = (
         "Workflow {workflow_id} cannot be replayed: step {position} was recorded as {recorded!r} but the code now "
-        "calls {called!r}. Restore the old order of steps, or start the workflow anew under another id; then resume "
-        "it: manage.py durable resume {workflow_id}"
+        "calls {called!r}. Restore the old order of steps, or guard what is new with patched('a name'), then resume "
+        "it: manage.py durable resume {workflow_id}; or fork it from that step: workflow.fork(from_step={position!r})."
     )
 
 

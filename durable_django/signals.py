@@ -11,6 +11,8 @@ workflow_let_go     the attempt ended without an outcome        workflow_id, nam
 interrupt_swallowed code caught what ends its attempt           workflow_id, name, queue, attempt, interrupt
 workflows_recovered workflows of lost workers were put back     count, exhausted
 workflows_resumed   stopped or ended workflows were put back    alias, count
+workflows_forked    workflows were made out of other ones    alias, count
+workflows_followed  the ends of others have started them    alias, count
 workflows_stopped   workflows were cancelled or paused          alias, count
 workflows_woken     what they waited for has come               alias, count
 step_recorded       a step's outcome is committed               workflow_id, step, position, attempt, error
@@ -45,6 +47,8 @@ workflow_let_go = Signal()
 interrupt_swallowed = Signal()
 workflows_recovered = Signal()
 workflows_resumed = Signal()
+workflows_forked = Signal()
+workflows_followed = Signal()
 workflows_stopped = Signal()
 workflows_woken = Signal()
 step_recorded = Signal()

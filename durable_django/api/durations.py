@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from django.utils import timezone
+from durable_django.base.clock import FOR_EVER
+from durable_django.base.given import moment_of
 
-from durable_django.base import clock
+__all__ = ["LONGEST_SECONDS", "moment_of", "retention_of", "seconds_of"]
 
 #: A century. Beyond it lie mistakes, and dates that databases cannot add.
 LONGEST_SECONDS = 100 * 366 * 24 * 3600.0
-#: A year less than Python knows, since a zone may put a moment into the next one.
-_FIRST_YEAR, _LAST_YEAR = 2, 9998
 
 
 def seconds_of(value: Any, argument: str, *, at_least: float = 0.0) -> float:
@@ -44,26 +43,5 @@ def retention_of(value: Any) -> int | None:
     if value is None:
         return None
     if value == math.inf:
-        return clock.FOR_EVER
-    return min(math.ceil(seconds_of(value, "retention")), clock.FOR_EVER)
-
-
-def moment_of(value: Any, argument: str) -> datetime:
-    """
-    Return an aware moment; a naive one is taken in the default time zone, but only where USE_TZ is off.
-
-    Raises TypeError for anything but a datetime, ValueError, naming the argument, for a naive one under USE_TZ, and
-    for one so early or late that it does not exist in every time zone.
-    """
-    if not isinstance(value, datetime):
-        message = f"{argument} must be a datetime, got {value!r}."
-        raise TypeError(message)
-    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
-        message = f"{argument} must lie between the years {_FIRST_YEAR} and {_LAST_YEAR}, got {value!r}."
-        raise ValueError(message)
-    if timezone.is_aware(value):
-        return value
-    if clock.uses_time_zones():
-        message = f"{argument} must be an aware datetime since USE_TZ is on, got {value!r}. Use django.utils.timezone."
-        raise ValueError(message)
-    return timezone.make_aware(value, timezone.get_default_timezone())
+        return FOR_EVER
+    return min(math.ceil(seconds_of(value, "retention")), FOR_EVER)

@@ -11,9 +11,10 @@ from typing import Any
 
 from asgiref.sync import markcoroutinefunction
 
+from durable_django.api.declaring import LONGEST_NAME, is_name
 from durable_django.api.durations import moment_of, seconds_of
 from durable_django.base import clock
-from durable_django.engine import context, gathering, sleeping, stepping
+from durable_django.engine import context, gathering, patching, sleeping, stepping
 from durable_django.engine.calls import StepSpec
 from durable_django.engine.gathering import Ended
 
@@ -102,6 +103,42 @@ def _awaitable(call: Callable[[], Any]) -> Callable[[], Any]:
     if isinstance(call, partial) and hasattr(call.func, "acall"):
         return partial(call.func.acall, *call.args, **call.keywords)
     return getattr(call, "acall", call)
+
+
+def patched(name: str) -> bool:
+    """
+    Return whether this run shall go the new way of code that was changed while workflows run.
+
+    name  of the patch, one for each change
+
+    True for a run that comes to this place for the first time, which is recorded as a step, and at its replays; False
+    for histories that are already past it, which change in nothing. Raises OutsideWorkflow outside a workflow and in a
+    step.
+    """
+    return patching.patched(_patch_of(name))
+
+
+@markcoroutinefunction
+def apatched(name: str) -> Coroutine[Any, Any, bool]:
+    """See patched()."""
+    return patching.apatched(_patch_of(name))
+
+
+def deprecate_patch(name: str) -> None:
+    """
+    Stand where patched() stood once no history is older than the patch: only the new way is left in the code.
+
+    Histories with and without the record of the patch both fit. Remove it when no workflow with one is live. Asks
+    nothing of the database, hence is called as it is in async workflows, too. Raises as patched() does.
+    """
+    patching.deprecate_patch(_patch_of(name))
+
+
+def _patch_of(name: Any) -> str:
+    if not isinstance(name, str) or not is_name(name):
+        message = f"The name of a patch must have 1 to {LONGEST_NAME} printable characters, got {name!r}."
+        raise ValueError(message)
+    return name
 
 
 def now() -> datetime:

@@ -25,6 +25,7 @@ from durable_django.exceptions import (
     WorkflowNotFound,
     WorkflowPruned,
 )
+from durable_django.models import outcomes
 from durable_django.models.status import Status
 from durable_django.models.workflow import Workflow
 
@@ -154,7 +155,7 @@ def outcome_of(workflow: Workflow) -> Any:
     if workflow.pruned_at is not None:
         raise WorkflowPruned(workflow_id=workflow.pk, status=workflow.status)
     if workflow.status == Status.CANCELLED:
-        raise children.cancelled(workflow.pk, workflow.reason)
+        raise outcomes.cancelled(workflow.pk, workflow.reason)
     if workflow.status == Status.FAILED:
         raise payloads.decode_error(workflow.error or "", workflow.pk)
     return None if workflow.output is None else payloads.decode(workflow.output)

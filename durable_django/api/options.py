@@ -4,15 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from durable_django.api.declaring import LONGEST_NAME, is_name
 from durable_django.api.durations import moment_of, seconds_of
 from durable_django.base import ids, registry
-from durable_django.engine.starting import Debounced, StartOptions, validate_attributes
+from durable_django.base.given import priority_of, validate_attributes
+from durable_django.engine.starting import Debounced, StartOptions
+from durable_django.models import subjects
 
 _DUPLICATE_POLICIES = ("raise", "return_existing")
-_HIGHEST_PRIORITY = 100
+
+
+class Given(NamedTuple):
+    """The options of using() as a call gives them; None for those that it does not."""
+
+    id: Any
+    queue: Any
+    priority: Any
+    delay: Any
+    run_after: Any
+    timeout: Any
+    attributes: Any
+    user: Any
+    deduplication_key: Any
+    on_duplicate: Any
+    debounce: Any
+    partition_key: Any
+    subject: Any
+    version: Any
 
 
 def start_options(before: StartOptions, **given: Any) -> StartOptions:
@@ -67,14 +87,6 @@ def _require_fitting(options: StartOptions) -> None:
         raise ValueError(message)
 
 
-def priority_of(value: Any) -> int:
-    """Return the priority. Raises ValueError unless it is a whole number from -100 to 100."""
-    if type(value) is not int or not -_HIGHEST_PRIORITY <= value <= _HIGHEST_PRIORITY:
-        message = f"priority must be a whole number from -100 to 100, larger first, got {value!r}."
-        raise ValueError(message)
-    return value
-
-
 def _user(value: Any) -> str:
     """Return the primary key of a user as text; nobody for an anonymous one."""
     key = getattr(value, "pk", value)
@@ -119,7 +131,9 @@ _CHECKS: dict[str, Any] = {
     "run_after": lambda value: {"run_after": moment_of(value, "run_after")},
     "timeout": lambda value: {"timeout_seconds": seconds_of(value, "timeout", at_least=0.001)},
     "attributes": lambda value: {"attributes": validate_attributes(value)},
-    "user": lambda value: {"started_by": _user(value)},
+    "user": lambda value: {"started_by": _user(value), "user": value},
+    "subject": lambda value: {"subject": subjects.require_saved(value)},
+    "version": lambda value: {"version": _key(value, "version")},
     "deduplication_key": lambda value: {"deduplication_key": _key(value, "deduplication_key")},
     "debounce": lambda value: {"debounce": _debounce(value)},
     "partition_key": lambda value: {"partition_key": _key(value, "partition_key")},

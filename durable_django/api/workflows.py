@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,19 +10,19 @@ from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from asgiref.sync import markcoroutinefunction
+from django.db.models import Model
 
 from durable_django.api import inline
-from durable_django.api.declaring import LONGEST_NAME, is_name, require_retry, require_workflow_function, unwrap
-from durable_django.api.durations import retention_of, seconds_of
 from durable_django.api.handles import WorkflowHandle
-from durable_django.api.options import Debounce, priority_of, start_options
+from durable_django.api.options import Debounce, Given, start_options
+from durable_django.api.said import ClassMethod, Said
 from durable_django.api.twins import aside, twin
 from durable_django.base import registry
 from durable_django.base.registry import Registered
 from durable_django.base.retries import Retry
 from durable_django.engine import children, context
 from durable_django.engine.starting import StartOptions
-from durable_django.exceptions import OutsideWorkflow, RegistrationError
+from durable_django.exceptions import OutsideWorkflow
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,7 +52,7 @@ class WorkflowDefinition(Generic[P, R]):
 
     def __set_name__(self, owner: type, _name: str) -> None:
         """Give a class method its class, which is known only now."""
-        if isinstance(self.registered.func, _ClassMethod):
+        if isinstance(self.registered.func, ClassMethod):
             self.registered.func.owner = owner
 
     @property
@@ -162,6 +161,8 @@ class WorkflowDefinition(Generic[P, R]):
         on_duplicate: str | None = None,
         debounce: Debounce | None = None,
         partition_key: str | None = None,
+        subject: Model | None = None,
+        version: str | None = None,
     ) -> WorkflowDefinition[P, R]:
         """
         Return a copy with other options for start(), start_many() or a call; what is not given stays as it was.
@@ -173,48 +174,22 @@ class WorkflowDefinition(Generic[P, R]):
         run_after          aware moment before which it does not run
         timeout            seconds, or a timedelta, from the first claim to the end; then it is cancelled
         attributes         JSON object on the row, for your own queries
-        user               who started it, for current_workflow().user
+        user               who starts it, for current_workflow().user; must have the workflow's permission=
         deduplication_key  at most one live workflow of a queue has it
         on_duplicate       "raise" (default), or "return_existing": the one with this id, or with this key
         debounce           a Debounce: later calls with the key move the start, and replace the arguments
         partition_key      the partition of a partitioned queue, which serves them in turn
+        subject            any saved row that it is about: see Workflow.objects.for_subject()
+        version            another one than that of the declaration
 
         Raises ValueError or TypeError, naming the argument, for values out of range; UnknownQueue.
         """
-        options = start_options(
-            self.options,
-            id=id,
-            queue=queue,
-            priority=priority,
-            delay=delay,
-            run_after=run_after,
-            timeout=timeout,
-            attributes=attributes,
-            user=user,
-            deduplication_key=deduplication_key,
-            on_duplicate=on_duplicate,
-            debounce=debounce,
-            partition_key=partition_key,
-        )
+        given = Given(
+            id, queue, priority, delay, run_after, timeout, attributes, user, deduplication_key, on_duplicate, debounce,
+            partition_key, subject, version,
+        )  # fmt: skip
+        options = start_options(self.options, **given._asdict())
         return WorkflowDefinition(self.registered.func, self.registered, options)
-
-
-class _ClassMethod:
-    """A class method, which learns its class after the class body has run."""
-
-    def __init__(self, func: Callable[..., Any]) -> None:
-        functools.update_wrapper(self, func)
-        self.func = func
-        self.owner: type | None = None
-        self.__signature__ = _without_first(func)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.func(self.owner, *args, **kwargs)
-
-
-def _without_first(func: Callable[..., Any]) -> Any:
-    signature = functools.partial(func, None)
-    return inspect.signature(signature)
 
 
 @overload
@@ -229,6 +204,10 @@ def workflow(
     max_recoveries: int | None = None,
     retry: Retry | None = None,
     retention: float | timedelta | None = None,
+    version: str = "",
+    permission: str | None = None,
+    on_failure: WorkflowDefinition[..., Any] | str | None = None,
+    on_cancel: WorkflowDefinition[..., Any] | str | None = None,
 ) -> Callable[[Callable[P, R]], WorkflowDefinition[P, R]]: ...
 def workflow(  # noqa: PLR0913 - one keyword per option
     func: Callable[P, R] | None = None,
@@ -241,6 +220,10 @@ def workflow(  # noqa: PLR0913 - one keyword per option
     max_recoveries: int | None = None,
     retry: Retry | None = None,
     retention: float | timedelta | None = None,
+    version: str = "",
+    permission: str | None = None,
+    on_failure: WorkflowDefinition[..., Any] | str | None = None,
+    on_cancel: WorkflowDefinition[..., Any] | str | None = None,
 ) -> WorkflowDefinition[P, R] | Callable[[Callable[P, R]], WorkflowDefinition[P, R]]:
     """
     Make a function a workflow: its steps are recorded, and after a crash it continues behind the last one.
@@ -253,35 +236,24 @@ def workflow(  # noqa: PLR0913 - one keyword per option
     retry           run the whole workflow again after a failure, replaying the steps that succeeded
     retention       seconds, or a timedelta, for which it keeps its steps and result after its end, however it ended; 0:
                     no longer than it takes a worker to see it, math.inf: for ever. As the settings say by default
+    version         of the code, for your own queries and current_workflow().version
+    permission      "shop.sell", say, which the user must have that using(user=) names
+    on_failure      workflow, or its name, that starts in the transaction that ends this one with an error, with the id
+                    and then the arguments of this one
+    on_cancel       the same when it is cancelled
 
     Raises RegistrationError for generators, lambdas, local functions and methods.
     """
-
-    def declare(function: Callable[P, R]) -> WorkflowDefinition[P, R]:
-        plain, wrapper = unwrap(function)
-        require_workflow_function(plain)
-        require_retry(retry, "workflow")
-        registered = Registered(
-            func=_ClassMethod(plain) if wrapper is classmethod else plain,
-            given_name=_name_of(name),
-            queue=queue,
-            priority=priority_of(priority),
-            timeout_seconds=None if timeout is None else seconds_of(timeout, "timeout", at_least=0.001),
-            max_recoveries=_count_of(max_recoveries),
-            retry=retry,
-            retention_seconds=retention_of(retention),
-        )
-        registry.workflows.add(registered)
-        return WorkflowDefinition(plain, registered)
-
-    return declare if func is None else declare(func)
+    said = Said(
+        name, queue, priority, timeout, max_recoveries, retry, retention, version, permission, on_failure, on_cancel
+    )
+    return partial(_declare, said) if func is None else _declare(said, func)
 
 
-def _name_of(name: str | None) -> str | None:
-    if name is not None and not is_name(name):
-        message = f"A workflow's name must have 1 to {LONGEST_NAME} printable characters, got {name!r}."
-        raise RegistrationError(message=message)
-    return name
+def _declare(said: Said, func: Callable[P, R]) -> WorkflowDefinition[P, R]:
+    plain, registered = said.of(func)
+    registry.workflows.add(registered)
+    return WorkflowDefinition(plain, registered)
 
 
 def _args_and_kwargs(item: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -292,12 +264,6 @@ def _args_and_kwargs(item: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         message = f"start_many() takes tuples of positional arguments, or call(...), got {item!r}. Write ({item!r},)."
         raise TypeError(message)
     return tuple(item), {}
-
-
-def _count_of(value: Any) -> int | None:
-    if value is not None and (type(value) is not int or not 0 <= value <= 1_000_000):  # noqa: PLR2004
-        raise RegistrationError(message=f"@workflow(max_recoveries=) must be a whole number from 0, got {value!r}.")
-    return value
 
 
 def start(name: str, /, *args: Any, **kwargs: Any) -> WorkflowHandle[Any]:

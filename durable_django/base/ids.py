@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import unicodedata
@@ -11,6 +12,7 @@ from itertools import count
 from durable_django.base import clock
 from durable_django.conf import durable_settings
 
+_LONGEST_KEY = 255
 _lock = threading.Lock()
 _last_line = 0
 _sequence = count()
@@ -41,6 +43,13 @@ def next_line() -> int:
     with _lock:
         _last_line = max(clock.wall_microseconds(), _last_line + 1)
         return _last_line
+
+
+def shortened(key: str) -> str:
+    """Return a key that makes an id: itself, or its digest if it is longer than 255 characters or not ASCII."""
+    if len(key) <= _LONGEST_KEY and key.isascii():
+        return key
+    return hashlib.blake2b(key.encode(), digest_size=32).hexdigest()
 
 
 def validate_id(value: object) -> str:

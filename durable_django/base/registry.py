@@ -17,6 +17,7 @@ from typing import Any
 
 from django.apps import apps
 
+from durable_django.base import payloads
 from durable_django.base.limits import Limits
 from durable_django.base.retries import Retry
 from durable_django.conf import durable_settings
@@ -35,6 +36,10 @@ class Registered:
     max_recoveries: int | None = None
     retry: Retry | None = None
     retention_seconds: int | None = None
+    version: str = ""
+    permission: str | None = None
+    on_failure: str | Registered | None = None
+    on_cancel: str | Registered | None = None
     _name: str = field(default="", init=False)
 
     @property
@@ -48,6 +53,19 @@ class Registered:
     def signature(self) -> inspect.Signature:
         """The parameters that a call of the function takes."""
         return inspect.signature(self.func)
+
+    def encode(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        """
+        Return the arguments of a call as text, each in the place the signature gives it: f(7) and f(order=7) are one.
+
+        Raises TypeError if the function does not take them, PayloadError if they cannot be stored.
+        """
+        try:
+            bound = self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            message = f"{self.name}{self.signature} does not take these arguments: {error}."
+            raise TypeError(message) from None
+        return payloads.encode_call(bound.args, bound.kwargs)
 
     @cached_property
     def is_async(self) -> bool:
@@ -108,6 +126,10 @@ class WorkflowRegistry:
         """Whether this process can run workflows of that name."""
         self._settle()
         return name in self._by_name
+
+    def name_of_follower(self, follower: str | Registered | None) -> str:
+        """Return the name of a workflow that another one names in its declaration; '' for none."""
+        return self.settle_name_of(follower) if isinstance(follower, Registered) else follower or ""
 
     def clashes(self) -> list[str]:
         """Return a sentence for each name that two functions claim; the system check reports them."""

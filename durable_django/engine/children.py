@@ -14,14 +14,8 @@ from durable_django.engine import context, faults, starting, stepping, waits
 from durable_django.engine.calls import StepSpec
 from durable_django.engine.starting import Parent, StartOptions
 from durable_django.engine.waits import Answer, Held, Wait
-from durable_django.exceptions import (
-    ResultTimeout,
-    WorkflowCancelled,
-    WorkflowFailed,
-    WorkflowNotFound,
-    WorkflowPruned,
-)
-from durable_django.models import awaited
+from durable_django.exceptions import ResultTimeout, WorkflowNotFound, WorkflowPruned
+from durable_django.models import awaited, outcomes
 from durable_django.models.status import Status
 from durable_django.models.turns import short_transaction
 from durable_django.models.workflow import Workflow
@@ -114,7 +108,7 @@ def _child_id(step: context.StepInfo, registered: Registered, args: tuple[Any, .
     """Return the place of the start itself; in a step of user code, what is started, numbered."""
     if step.kind == START:
         return step.idempotency_key
-    fingerprint = payloads.fingerprint(registered.name, starting.encode(registered, args, kwargs))
+    fingerprint = payloads.fingerprint(registered.name, registered.encode(args, kwargs))
     return step.key_of("start", fingerprint)
 
 
@@ -283,16 +277,9 @@ def outcome_of(workflow_id: str, outcome: Outcome) -> Answer | None:
     status = outcome.status
     if outcome.pruned_at is not None:
         return Answer(error=payloads.encode_error(WorkflowPruned(workflow_id=workflow_id, status=status)))
-    if status == Status.CANCELLED:
-        return Answer(error=payloads.encode_error(cancelled(workflow_id, outcome.reason)))
-    if status == Status.FAILED:
-        return Answer(error=_error_of(workflow_id, outcome.error or ""))
+    if status in {Status.CANCELLED, Status.FAILED}:
+        return Answer(error=outcomes.error_of(workflow_id, status, outcome.error, outcome.reason))
     return Answer(outcome.output) if status == Status.SUCCEEDED else None
-
-
-def cancelled(workflow_id: str, reason: str) -> WorkflowCancelled:
-    """Return the error of a workflow that was cancelled."""
-    return WorkflowCancelled(workflow_id=workflow_id, reason=reason or "no reason given")
 
 
 def _require_others(run: context.Run, workflow_ids: Sequence[str]) -> None:
@@ -303,13 +290,6 @@ def _require_others(run: context.Run, workflow_ids: Sequence[str]) -> None:
 
 def _not_found(workflow_id: str) -> Answer:
     return Answer(error=payloads.encode_error(WorkflowNotFound(workflow_id=workflow_id)))
-
-
-def _error_of(workflow_id: str, text: str) -> str:
-    """Return the error of a failed workflow for the history of another one; a stand-in for it names the former."""
-    error = payloads.decode_error(text, workflow_id)
-    is_stand_in = isinstance(error, WorkflowFailed) and error.__dict__.get("workflow_id") == workflow_id
-    return payloads.encode_error(error) if is_stand_in else text
 
 
 def _too_late(workflow_id: str, timeout: Any) -> Answer:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from django.contrib.auth import get_user_model
 from django.db import router
 
+from durable_django.base import ids
 from durable_django.base.interrupts import Interrupt, LeaseLost, Parked
 from durable_django.engine import faults, swallowed, transactions
 from durable_django.engine.branches import Branch, Place
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 #: So many of its steps' errors a workflow may keep and raise later; more would be kept in memory for nothing.
 _MOST_OUTCOMES = 20
-_LONGEST_KEY = 255
 
 
 T = TypeVar("T")
@@ -48,6 +48,7 @@ class Run:
     late       records what has ended, if the outcome is refused because the workflow was paused or cancelled meanwhile
     live       children that had not ended when they were started or last looked at, in this attempt
     has_swallowed  its code has caught an interrupt and gone on, which was told of
+    reached    how far earlier attempts have come on each line of calls, once somebody has asked: see patching.py
     rehearsed  the places that a rehearsal has come to, see engine/rehearsing.py; None if this is a real attempt
     """
 
@@ -63,6 +64,7 @@ class Run:
     late: Callable[[], object] | None = None
     live: set[str] = field(default_factory=set)
     has_swallowed: bool = False
+    reached: dict[str, int] | None = None
     rehearsed: set[tuple[str, int]] | None = None
 
     def is_outcome(self, error: BaseException) -> bool:
@@ -190,19 +192,12 @@ class StepInfo:
         """
         digest = hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
         self._given[digest] += 1
-        return shortened_key(f"{self.idempotency_key}:{digest}:{self._given[digest]}")
+        return ids.shortened(f"{self.idempotency_key}:{digest}:{self._given[digest]}")
 
 
 def key_of_place(run: Run, place: Place) -> str:
     """Return workflow id and place: the same at every retry, replay and recovery, another one in a fork."""
-    return shortened_key(f"{run.workflow.pk}/{place}")
-
-
-def shortened_key(key: str) -> str:
-    """Return the key, or its digest if it is longer than 255 characters or not ASCII."""
-    if len(key) <= _LONGEST_KEY and key.isascii():
-        return key
-    return hashlib.blake2b(key.encode(), digest_size=32).hexdigest()
+    return ids.shortened(f"{run.workflow.pk}/{place}")
 
 
 @dataclass(frozen=True)
@@ -219,6 +214,11 @@ class WorkflowInfo:
     def attributes(self) -> dict[str, Any]:
         """What using(attributes=) has given; the first use in an attempt asks the database."""
         return dict(self._run.read("attributes"))
+
+    @property
+    def version(self) -> str:
+        """That of the code it was started with, or forked to; the first use in an attempt asks the database."""
+        return str(self._run.read("version"))
 
     @property
     def deadline(self) -> datetime | None:
@@ -327,7 +327,7 @@ def current_step() -> StepInfo | None:
 
 
 def current_workflow() -> WorkflowInfo | None:
-    """Return id, name, attempt, attributes, user and deadline of the running workflow; None outside."""
+    """Return id, name, attempt, attributes, version, user and deadline of the running workflow; None outside."""
     run = _run.get()
     if run is None:
         return None

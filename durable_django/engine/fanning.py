@@ -111,8 +111,10 @@ def _can_start(child: _Child) -> bool:
     """Whether it is a new workflow for certain, with arguments that can be stored."""
     if child.options.id is not None or child.options.deduplication_key is not None:
         return False
+    if child.registered.permission is not None and child.options.user is not None:
+        return False
     try:
-        starting.encode(child.registered, child.args, child.kwargs)
+        child.registered.encode(child.args, child.kwargs)
     except Exception:  # noqa: BLE001 - it is the branch that raises it
         return False
     return True

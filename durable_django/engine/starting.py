@@ -7,21 +7,21 @@ IntegrityError and never opens a savepoint.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connections
+from django.db.models import Model
 
 from durable_django.base import ids, payloads, registry
 from durable_django.base.clock import MomentField
 from durable_django.base.registry import Registered
 from durable_django.conf import durable_settings
-from durable_django.engine import context, duplicates, wakeups
-from durable_django.exceptions import DuplicateWorkflow, NotSerializable, PayloadTooLarge, WorkflowNotFound
+from durable_django.engine import context, duplicates, permissions, wakeups
+from durable_django.exceptions import DuplicateWorkflow, WorkflowNotFound
+from durable_django.models import subjects
 from durable_django.models.compiled import Statement
 from durable_django.models.status import Status
 from durable_django.models.turns import short_transaction
@@ -29,8 +29,6 @@ from durable_django.models.workflow import START, START_DEBOUNCED, START_DELAYED
 
 #: How often a start tries again whose place was taken, and free again when it looked by whom.
 _MOST_TRIES = 20
-#: An escaped NUL in JSON text, not a backslash that happens to stand before the same letters.
-_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class IdsTaken(Exception):
@@ -61,6 +59,9 @@ class StartOptions:
     debounce: Debounced | None = None
     partition_key: str | None = None
     schedule: str = ""
+    subject: Model | None = None
+    user: Any = None
+    version: str | None = None
 
 
 class Parent(NamedTuple):
@@ -96,10 +97,10 @@ def start(  # noqa: PLR0913 - two for whom it is started
 
     Raises TypeError if the function does not take the arguments, PayloadError if they cannot be stored, UnknownQueue,
     WorkflowConflict if the id belongs to another workflow, DuplicateWorkflow if another one holds the deduplication
-    key. Nothing is written on error.
+    key, PermissionDenied. Nothing is written on error.
     """
     alias = context.alias_of_workflows()
-    values = _values(registered, encode(registered, args, kwargs), options, alias=alias, worker=worker, parent=parent)
+    values = _values(registered, registered.encode(args, kwargs), options, alias=alias, worker=worker, parent=parent)
     for _try in range(_MOST_TRIES):
         if made := _statement(options, worker).change(alias, values):
             if not worker:
@@ -131,7 +132,7 @@ def start_many(  # noqa: PLR0913 - two for whom they are started
     must_be_new  raise IdsTaken if some have been there, which are those that the id says or others; else they stay
     """
     alias = context.alias_of_workflows()
-    encoded = [encode(registered, args, kwargs) for args, kwargs in calls]
+    encoded = [registered.encode(args, kwargs) for args, kwargs in calls]
     if not encoded:
         return []
     alike = _values(registered, encoded[0], options, alias=alias, worker="", parent=parent)
@@ -149,16 +150,6 @@ def start_many(  # noqa: PLR0913 - two for whom they are started
 def _numbered(alike: dict[str, Any], new_id: str, arguments: str) -> dict[str, Any]:
     own = {"id": new_id, "line": ids.next_line(), "arguments": arguments}
     return {**alike, **own, "fingerprint": payloads.fingerprint(alike["name"], arguments)}
-
-
-def encode(registered: Registered, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-    """Return the arguments as text, each in the place the signature gives it: start(7) and start(order=7) are one."""
-    try:
-        bound = registered.signature.bind(*args, **kwargs)
-    except TypeError as error:
-        message = f"{registered.name}{registered.signature} does not take these arguments: {error}."
-        raise TypeError(message) from None
-    return payloads.encode_call(bound.args, bound.kwargs)
 
 
 def _statement(options: StartOptions, worker: str) -> Statement:
@@ -196,6 +187,9 @@ def _columns(registered: Registered, arguments: str, options: StartOptions) -> d
         "deduplication_key": options.deduplication_key,
         "partition_key": options.partition_key,
         "schedule": options.schedule,
+        "version": registered.version if options.version is None else options.version,
+        "on_failure": registry.workflows.name_of_follower(registered.on_failure),
+        "on_cancel": registry.workflows.name_of_follower(registered.on_cancel),
     }
 
 
@@ -209,10 +203,13 @@ def _values(  # noqa: PLR0913 - one for each source of a column
 ) -> dict[str, Any]:
     """Return the column values as the compiled INSERT takes them."""
     connection = connections[alias]
+    permissions.require(registered, options.user)
+    subject = subjects.refer(options.subject, alias)
     return {
+        "subject_type_id": subject.type_id,
+        "subject_id": subject.id,
         **_columns(registered, arguments, options),
         "attributes": connection.ops.adapt_json_value(options.attributes, None),
-        "version": "",
         "status": Status.RUNNING.value if worker else Status.QUEUED.value,
         "attempt": 1 if worker else 0,
         "worker": worker or None,
@@ -232,28 +229,3 @@ def _inherited(registered: Registered, options: StartOptions, parent: Parent | N
     """Return the deadline of the parent, unless the child has a timeout of its own."""
     has_own = options.timeout_seconds or registered.timeout_seconds
     return None if parent is None or has_own else parent.deadline
-
-
-def validate_attributes(value: Any) -> dict[str, Any]:
-    """Return the attributes if they are a JSON object that both databases take. Raises NotSerializable."""
-    advice = "Pass a dict of JSON values; what the workflow works with belongs into its arguments."
-    if not isinstance(value, dict):
-        raise NotSerializable(path="attributes", reason=f"{type(value).__name__} is not a dict.", advice=advice)
-    try:
-        text = json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise NotSerializable(path="attributes", reason=f"{error}.", advice=advice) from error
-    if _NUL.search(text) or not _is_unicode(value):
-        raise NotSerializable(path="attributes", reason="a text carries NUL or a lone surrogate.", advice=advice)
-    limit = durable_settings.MAX_PAYLOAD_BYTES
-    if len(text) > limit:
-        raise PayloadTooLarge(path="attributes", size=f"{len(text)} bytes", limit="MAX_PAYLOAD_BYTES", allowed=limit)
-    return dict(json.loads(text))
-
-
-def _is_unicode(value: Any) -> bool:
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True

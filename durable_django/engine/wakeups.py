@@ -32,7 +32,8 @@ _here: dict[str, Callable[[], None]] = {}
 def connect() -> None:
     """Ring when verbs of rows give workers something to do; connecting twice changes nothing."""
     changes = (signals.workflows_resumed, signals.workflows_stopped, signals.workflows_woken)
-    for signal in (*changes, signals.schedules_changed):
+    starts = (signals.workflows_forked, signals.workflows_followed)
+    for signal in (*changes, *starts, signals.schedules_changed):
         signal.connect(_ring_for_rows, dispatch_uid="durable_django.wakeups")
 
 

@@ -1,4 +1,4 @@
-"""`durable cancel`, `pause` and `resume`: which workflows they change, how they ask, what they report."""
+"""`durable cancel`, `pause`, `resume` and `purge`: which workflows they change, how they ask, what they report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db.models import Count, Q
+from django.db.models import Count
 from django.utils.translation import ngettext
 
 from durable_django.base.texts import plain
@@ -17,7 +17,8 @@ from durable_django.management import arguments, asking, rendering, selection
 from durable_django.models.status import Status
 from durable_django.models.workflow_queryset import WorkflowQuerySet
 
-_IDS_PER_STATEMENT = 5000
+#: Workflows that are changed between two looks of the bar, and between which Ctrl-C ends it.
+_PART = 500
 
 
 @dataclass(frozen=True)
@@ -25,78 +26,134 @@ class Verb:
     """
     One way to change workflows.
 
-    done         what has become of them then
-    acts_on      the states in which the verb of the queryset changes a workflow; it decides, this only counts
-    has_reason   whether a reason is kept with the workflow
-    has_children whether what the workflows have started is changed, too
+    done     what has become of them then
+    acts_on  the states in which the verb of the queryset changes a workflow; it decides, this only counts
+    options  what the verb of the queryset takes
     """
 
     name: str
     done: str
     acts_on: tuple[Status, ...]
-    has_reason: bool = True
-    has_children: bool = False
+    options: tuple[str, ...] = ()
 
 
 _LIVE = (Status.QUEUED, Status.RUNNING, Status.WAITING)
 VERBS = {
-    "cancel": Verb("cancel", "cancelled", (*_LIVE, Status.PAUSED), has_children=True),
-    "pause": Verb("pause", "paused", _LIVE),
-    "resume": Verb("resume", "resumed", (Status.PAUSED, Status.FAILED, Status.CANCELLED), has_reason=False),
+    "cancel": Verb("cancel", "cancelled", (*_LIVE, Status.PAUSED), ("reason", "children")),
+    "pause": Verb("pause", "paused", _LIVE, ("reason",)),
+    "resume": Verb("resume", "resumed", (Status.PAUSED, Status.FAILED, Status.CANCELLED), ("children",)),
+    "purge": Verb("purge", "purged", Status.terminal(), ("children", "payloads_only")),
+}
+_CHILDREN = {
+    "cancel": ("--no-children", "store_false", "let go on what they have started"),
+    "resume": ("--children", "store_true", "first what they have started and that failed or was cancelled"),
+    "purge": ("--children", "store_true", "also what they have started, as far as it has ended"),
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser, verb: Verb) -> None:
     """Declare ids, filters and what goes with them."""
+    add_chosen(parser)
+    if "reason" in verb.options:
+        parser.add_argument("--reason", type=arguments.text, help="kept with the workflow, for people")
+    if "children" in verb.options:
+        flag, action, words = _CHILDREN[verb.name]
+        parser.add_argument(flag, dest="children", action=action, help=words)
+    if "payloads_only" in verb.options:
+        parser.add_argument("--payloads-only", action="store_true", help="leave their bare rows, which keep the ids")
+
+
+def add_chosen(parser: argparse.ArgumentParser) -> None:
+    """Declare ids, or filters with a question."""
     parser.add_argument("ids", nargs="*", metavar="ID", type=arguments.text, help="workflows to change; or filters")
     selection.add_filters(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask")
-    if verb.has_reason:
-        parser.add_argument("--reason", type=arguments.text, help="kept with the workflow, for people")
-    if verb.has_children:
-        parser.add_argument(
-            "--no-children", dest="children", action="store_false", help="let go on what they have started"
-        )
+
+
+def require_chosen(options: dict[str, Any]) -> None:
+    """Raise CommandError unless there are either ids or filters."""
+    if bool(options["ids"]) == selection.is_filtered(options):
+        raise CommandError("Say which workflows: their ids, or filters (see --help), not both.", returncode=2)
 
 
 def change(command: BaseCommand, options: dict[str, Any]) -> None:
-    """Change the chosen workflows and report how many. Raises CommandError if it may not."""
+    """Change the chosen workflows and report how many. Raises CommandError if it may not, or is stopped."""
     verb = VERBS[options["verb"]]
-    ids = options["ids"]
-    if bool(ids) == selection.is_filtered(options):
-        raise CommandError("Say which workflows: their ids, or filters (see --help), not both.", returncode=2)
-    changed, unchanged = _change_named(verb, ids, options) if ids else _change_filtered(command, verb, options)
+    require_chosen(options)
+    changed, unchanged = (
+        _change_named(command, verb, options)
+        if options["ids"]
+        else (
+            _change_filtered(command, verb, options),
+            {},
+        )
+    )
     command.stdout.write(_report(verb, changed, unchanged, is_json=options["json"]))
 
 
-def _change_named(verb: Verb, ids: Sequence[str], options: dict[str, Any]) -> tuple[int, dict[str, str]]:
-    chosen = selection.by_ids(ids)
-    keys = [key for key, _status in chosen]
-    batches = [keys[start : start + _IDS_PER_STATEMENT] for start in range(0, len(keys), _IDS_PER_STATEMENT)]
-    changed = sum(_apply(verb, selection.workflows().filter(pk__in=batch), options) for batch in batches)
-    return changed, {key: status for key, status in chosen if status not in verb.acts_on}
+def _change_named(command: BaseCommand, verb: Verb, options: dict[str, Any]) -> tuple[int, dict[str, str]]:
+    chosen = dict(selection.by_ids(options["ids"]))
+    changed = _apply(command, verb, selection.workflows(), list(chosen), options)
+    if verb.name == "purge":
+        return changed, _left(list(chosen))
+    return changed, {key: status for key, status in chosen.items() if status not in verb.acts_on}
 
 
-def _change_filtered(command: BaseCommand, verb: Verb, options: dict[str, Any]) -> tuple[int, dict[str, str]]:
-    rows: Any = selection.select(options).filter(status__in=verb.acts_on, pruned_at__isnull=True)
-    counts = Counter(dict(rows.order_by().values_list("status").annotate(n=Count("pk"))))
+def _left(keys: Sequence[str]) -> dict[str, str]:
+    """Return what a purge has left of these, and why: they live, or have not let go."""
+    left: dict[str, str] = {}
+    for part in _parts(keys):
+        rows = selection.workflows().filter(pk__in=part, pruned_at__isnull=True)
+        for key, status, worker in rows.values_list("pk", "status", "worker"):
+            is_held = status in Status.terminal() and worker is not None
+            left[key] = f"{status}, and its last attempt has not let go" if is_held else status
+    return left
+
+
+def _change_filtered(command: BaseCommand, verb: Verb, options: dict[str, Any]) -> int:
+    rows: Any = selection.select(options).filter(status__in=verb.acts_on)
+    if verb.name != "purge" or options["payloads_only"]:
+        rows = rows.filter(pruned_at__isnull=True)
+    counts = counted(rows)
     if not counts:
-        hint = selection.hints(options)
-        if hint:
-            command.stderr.write(hint)
-        return 0, {}
-    _confirm(command, verb, counts, options)
-    return _change_many(command, verb, rows, options, counts.total()), {}
+        hint(command, options)
+        return 0
+    confirm(command, verb.name, counts, options)
+    # Not what comes after the answer, for one what follows the end of these.
+    return _apply(command, verb, rows, list(rows.order_by("pk").values_list("pk", flat=True)), options)
 
 
-def _change_many(command: BaseCommand, verb: Verb, rows: WorkflowQuerySet, options: dict[str, Any], total: int) -> int:
-    """Change them batch by batch, and show how far that is. Return how many. Raises CommandError if it is stopped."""
-    progress = asking.Progress(command, total)
+def counted(rows: Any) -> Counter[str]:
+    """Return how many workflows there are in which state."""
+    return Counter(dict(rows.order_by().values_list("status").annotate(n=Count("pk"))))
+
+
+def hint(command: BaseCommand, options: dict[str, Any]) -> None:
+    """Say beside the answer why filters may have left nothing."""
+    if words := selection.hints(options):
+        command.stderr.write(words)
+
+
+def confirm(command: BaseCommand, verb: str, counts: Counter[str], options: dict[str, Any]) -> None:
+    """Ask before many workflows are changed. Raises CommandError unless the answer is yes."""
+    if options["yes"]:
+        return
+    total = counts.total()
+    states = ", ".join(f"{counts[status]} {status}" for status in Status.values if counts[status])
+    fit = ngettext("%(n)d workflow fits", "%(n)d workflows fit", total) % {"n": total}
+    asking.require_yes(command, f"{fit} ({states})", verb)
+
+
+def _apply(
+    command: BaseCommand, verb: Verb, rows: WorkflowQuerySet, keys: Sequence[str], options: dict[str, Any]
+) -> int:
+    given = {name: options[name] for name in verb.options if options[name] is not None}
+    progress = asking.Progress(command, len(keys))
     changed = 0
     try:
-        for batch in rows.batches(Q()):
-            changed += _apply(verb, selection.workflows().filter(pk__in=batch), options)
-            progress.add(len(batch))
+        for part in _parts(keys):
+            changed += int(getattr(rows.filter(pk__in=part), verb.name)(**given))
+            progress.add(len(part))
     except KeyboardInterrupt:
         progress.end()
         raise CommandError(f"Stopped: {changed} {verb.done}; the rest stays as it is.") from None
@@ -104,26 +161,18 @@ def _change_many(command: BaseCommand, verb: Verb, rows: WorkflowQuerySet, optio
     return changed
 
 
-def _apply(verb: Verb, rows: WorkflowQuerySet, options: dict[str, Any]) -> int:
-    reason = (options["reason"] or "",) if verb.has_reason else ()
-    children = {"children": options["children"]} if verb.has_children else {}
-    return int(getattr(rows, verb.name)(*reason, **children))
+def _parts(keys: Sequence[str]) -> list[Sequence[str]]:
+    return [keys[start : start + _PART] for start in range(0, len(keys), _PART)]
 
 
-def _confirm(command: BaseCommand, verb: Verb, counts: Counter[str], options: dict[str, Any]) -> None:
-    """Ask before many workflows are changed. Raises CommandError unless the answer is yes."""
-    if options["yes"]:
-        return
-    total = counts.total()
-    states = ", ".join(f"{counts[status]} {status}" for status in verb.acts_on if counts[status])
-    fit = ngettext("%(n)d workflow fits", "%(n)d workflows fit", total) % {"n": total}
-    asking.require_yes(command, f"{fit} ({states})", verb.name)
+def _words(verb: Verb, changed: int) -> str:
+    text = ngettext("%(n)d workflow %(done)s.", "%(n)d workflows %(done)s.", changed)
+    return text % {"n": changed, "done": verb.done}
 
 
 def _report(verb: Verb, changed: int, unchanged: dict[str, str], *, is_json: bool) -> str:
     if is_json:
         return rendering.dumps({verb.done: changed, **({"unchanged": unchanged} if unchanged else {})})
-    text = ngettext("%(n)d workflow %(done)s.", "%(n)d workflows %(done)s.", changed)
-    lines = [text % {"n": changed, "done": verb.done}]
+    lines = [_words(verb, changed)]
     lines += [f"  {plain(key)} is {status}: left as it is." for key, status in unchanged.items()]
     return "\n".join(lines)

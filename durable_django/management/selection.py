@@ -18,7 +18,9 @@ from durable_django.models.status import Status
 from durable_django.models.workflow import Workflow
 from durable_django.models.workflow_queryset import WorkflowQuerySet
 
-_FILTERS = ("status", "name", "queue", "id_prefix", "since", "until", "attribute")
+_FILTERS = ("status", "name", "queue", "application", "version", "id_prefix", "since", "until", "attribute")
+#: Filters that are columns, of which one of several values must hold.
+_COLUMNS = ("status", "name", "queue", "application", "version")
 #: Ids in one statement: SQLite takes some ten thousand parameters, PostgreSQL 65,535.
 _IDS_PER_STATEMENT = 5000
 _MOST_NAMED = 10
@@ -41,6 +43,12 @@ def add_filters(parser: argparse.ArgumentParser, *, has_age: bool = True) -> Non
     group.add_argument("--status", action="append", choices=Status.values, help="several: one of them")
     group.add_argument("--name", action="append", type=arguments.text, help="as shop.checkout; several: one of them")
     group.add_argument("--queue", action="append", type=arguments.text, help="several: one of them")
+    group.add_argument(
+        "--application", action="append", type=arguments.text, metavar="NAME", help="of the project that started it"
+    )
+    group.add_argument(
+        "--version", action="append", type=arguments.text, metavar="TEXT", help="as in @workflow(version=)"
+    )
     group.add_argument("--id-prefix", type=arguments.text, metavar="TEXT", help="beginning of the id")
     group.add_argument(
         *("--since", "--newer-than")[: 1 + has_age],
@@ -130,7 +138,7 @@ def hints(options: dict[str, Any]) -> str:
 
 
 def _columns(options: dict[str, Any]) -> dict[str, Any]:
-    return {f"{name}__in": options[name] for name in ("status", "name", "queue") if options.get(name)}
+    return {f"{name}__in": options[name] for name in _COLUMNS if options.get(name)}
 
 
 def _created(options: dict[str, Any]) -> dict[str, Any]:

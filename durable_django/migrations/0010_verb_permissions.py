@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('durable_django', '0005_retention'),
+        ('durable_django', '0006_verbs'),
     ]
 
     operations = [
@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AlterModelOptions(
             name='workflow',
-            options={'permissions': [('cancel_workflow', 'Can cancel workflows'), ('pause_workflow', 'Can pause workflows'), ('resume_workflow', 'Can resume workflows'), ('send_workflow', 'Can send messages to workflows')], 'verbose_name': 'workflow', 'verbose_name_plural': 'workflows'},
+            options={'permissions': [('cancel_workflow', 'Can cancel workflows'), ('pause_workflow', 'Can pause workflows'), ('resume_workflow', 'Can resume workflows'), ('send_workflow', 'Can send messages to workflows'), ('fork_workflow', 'Can fork workflows'), ('reschedule_workflow', 'Can reschedule workflows'), ('set_priority_workflow', 'Can set the priority of workflows'), ('set_attributes_workflow', 'Can set attributes of workflows'), ('purge_workflow', 'Can purge workflows')], 'verbose_name': 'workflow', 'verbose_name_plural': 'workflows'},
         ),
         migrations.AddField(
             model_name='operation',

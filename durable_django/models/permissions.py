@@ -10,6 +10,11 @@ _OF_VERBS = {
         "pause": "Can pause workflows",
         "resume": "Can resume workflows",
         "send": "Can send messages to workflows",
+        "fork": "Can fork workflows",
+        "reschedule": "Can reschedule workflows",
+        "set_priority": "Can set the priority of workflows",
+        "set_attributes": "Can set attributes of workflows",
+        "purge": "Can purge workflows",
     },
     "queue": {
         "pause": "Can pause queues",

@@ -224,18 +224,22 @@ def _page(chosen: WorkflowQuerySet, last: _Place | None) -> list[_Place]:
 
 
 def _strip(chosen: WorkflowQuerySet, ids: list[str]) -> Batch:
-    """
-    Take what they own from those that are free: in one transaction or, of long histories, in several.
-
-    The first one already marks them as pruned, so that nobody resumes what has only a part of its steps.
-    """
+    """Take what they own from those that are free: in one transaction or, of long histories, in several."""
     with short_transaction(chosen.db):
-        keys = _lock(free(chosen.filter(pk__in=ids)), no_key=True)
-        locked = _all(chosen).filter(pk__in=keys)
-        is_complete = False not in {_delete_owned(model, chosen.db, keys) for model in _OWNED}
-        locked.filter(pruned_at__isnull=True).update(pruned_at=Now(), **_BARE)
-        emptied = locked if is_complete else locked.filter(*(~Exists(_of(model, OuterRef("pk"))) for model in _OWNED))
-        return Batch(emptied.update(is_bare=True), is_complete)
+        return strip(chosen, _lock(free(chosen.filter(pk__in=ids)), no_key=True))
+
+
+def strip(rows: WorkflowQuerySet, keys: Collection[str]) -> Batch:
+    """
+    Take a bounded number of what they own from workflows that have ended, and that the caller has locked.
+
+    The first time already marks them as pruned, so that nobody resumes what has only a part of its steps.
+    """
+    locked = _all(rows).filter(pk__in=keys)
+    is_complete = False not in {_delete_owned(model, rows.db, keys) for model in _OWNED}
+    locked.filter(pruned_at__isnull=True).update(pruned_at=Now(), **_BARE)
+    emptied = locked if is_complete else locked.filter(*(~Exists(_of(model, OuterRef("pk"))) for model in _OWNED))
+    return Batch(emptied.filter(is_bare=False).update(is_bare=True), is_complete)
 
 
 def _delete_owned(model: type[Model], alias: str, ids: Collection[str]) -> bool:

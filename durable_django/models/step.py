@@ -103,7 +103,11 @@ class StepQuerySet(models.QuerySet["Step"]):
         """Keep as its output, until it has one, what a call that waits has noted. Call it under the workflow's lock."""
         self.at(values).update(output=values["output"])
 
-    def next_moments(self, workflow_id: str, places: Collection[tuple[str, int]] = ()) -> models.QuerySet[Any, Any]:
+    def postpone(self, moment: Any) -> None:
+        """Let calls that wait go on at another moment, earlier or later. Call it under the workflows' locks."""
+        self.update(next_retry_at=moment)
+
+    def next_moments(self, workflow_id: Any, places: Collection[tuple[str, int]] = ()) -> models.QuerySet[Any, Any]:
         """
         Return the moment at which the first of a workflow's unfinished steps goes on (index durable_step_key).
 
@@ -134,6 +138,10 @@ class StepQuerySet(models.QuerySet["Step"]):
         A call that waits stays: it goes on waiting for what it waited for, until the moment that is recorded. What
         comes before it stays too: the code went on from there.
         """
+        self.filter(pk__in=self.failures_at_the_end(workflow_ids)).delete()
+
+    def failures_at_the_end(self, workflow_ids: list[str]) -> list[int]:
+        """Return the keys of the errors at the very end of each history, from which no code has gone on."""
         good = Step.objects.using(self.db).filter(
             workflow_id=models.OuterRef("workflow_id"), branch=models.OuterRef("branch"), error__isnull=True
         )
@@ -143,8 +151,7 @@ class StepQuerySet(models.QuerySet["Step"]):
         )
         found = list(tail.values_list("pk", "workflow_id", "branch"))
         last = self._last_good(workflow_ids) if any(branch for _pk, _workflow_id, branch in found) else {}
-        ends = [pk for pk, workflow_id, branch in found if not _was_gone_on_from(branch, last.get(workflow_id, {}))]
-        self.filter(pk__in=ends).delete()
+        return [pk for pk, workflow_id, branch in found if not _was_gone_on_from(branch, last.get(workflow_id, {}))]
 
     def _last_good(self, workflow_ids: list[str]) -> dict[str, dict[str, int]]:
         """Return the last position without an error of each branch, by workflow."""

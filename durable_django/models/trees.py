@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Exists, OuterRef, Q
@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 Change = Callable[["WorkflowQuerySet"], Any]
 
 
-def cancel(rows: WorkflowQuerySet, change: Change) -> int:
+def cancel(rows: WorkflowQuerySet, change: Change, spared: Collection[str]) -> int:
     """
     Apply a change that cancels to live workflows, then to all below them that live. Return how many lived.
+
+    spared  ids that are left alone, to which the change may add
 
     A batch of parents always comes before their children. Whoever starts a child locks the row of its parent and looks
     whether that is cancelled; so what was started before is found here, and nothing is started afterwards.
@@ -26,7 +28,7 @@ def cancel(rows: WorkflowQuerySet, change: Change) -> int:
     # The latter, because whoever cancelled them may have died before it came to the children.
     chosen = Q(status__in=Status.live()) | Q(Exists(all_rows.filter(parent_id=OuterRef("pk"))), status=Status.CANCELLED)
     count = 0
-    for batch in rows.batches(chosen):
+    for batch in rows.batches(chosen, spared):
         count += rows.change_batch(batch, Status.live(), change)
         cancelled = all_rows.filter(pk__in=batch, status=Status.CANCELLED)
         count += _cancel_below(all_rows, list(cancelled.values_list("pk", flat=True)), change)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from django.contrib.contenttypes.fields import GenericForeignKey
 from django.db import models, router, transaction
 from django.db.models import Q, Subquery
 from django.db.models.functions import Coalesce, Least
@@ -13,19 +14,21 @@ from django.utils.translation import gettext_lazy as _
 from durable_django.base import payloads
 from durable_django.base.clock import Later, MomentField, Now
 from durable_django.exceptions import RecoveriesExhausted
-from durable_django.models import retention
+from durable_django.models import followers, purging
 from durable_django.models.compiled import Slot, Statement, insert_query, slots, update_query
 from durable_django.models.fields import IdField, Literal
+from durable_django.models.operators import OperatorRowVerbs
 from durable_django.models.permissions import of_verbs
 from durable_django.models.recovery import SUSPECT_RECOVERIES, recovery_delay
 from durable_django.models.status import Status
 from durable_django.models.step import Step
-from durable_django.models.workflow_queryset import WorkflowQuerySet, ending, paused
+from durable_django.models.stops import ending, paused
+from durable_django.models.workflow_queryset import WorkflowQuerySet
 
 RUNNABLE = Q(status="queued", run_after__isnull=True, worker__isnull=True)
 
 
-class Workflow(models.Model):
+class Workflow(OperatorRowVerbs, models.Model):
     """
     One workflow.
 
@@ -36,6 +39,7 @@ class Workflow(models.Model):
     recoveries  leases lost in a row without a new checkpoint
     failures    how often the workflow's own retry= put it back
     is_watched  somebody waits for an event or the end of it, and is to be woken
+    on_failure, on_cancel   names of workflows: see models/followers.py
 
     deduplication_key, is_debounced, latest_start: see models/duplicates.py
     retention_seconds, pruned_at, is_bare: see models/retention.py
@@ -63,6 +67,7 @@ class Workflow(models.Model):
         "contenttypes.ContentType", models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
     )
     subject_id = models.CharField(max_length=255, null=True, blank=True)
+    subject = GenericForeignKey("subject_type", "subject_id")
     started_by = models.CharField(max_length=255, default="", blank=True)
     trace_context = models.TextField(default="", blank=True)
 
@@ -79,6 +84,8 @@ class Workflow(models.Model):
         "self", models.DO_NOTHING, null=True, blank=True, db_constraint=False, db_index=False, related_name="forks"
     )
     schedule = models.CharField(max_length=255, default="", blank=True)
+    on_failure = models.CharField(max_length=255, default="", db_default="", blank=True)
+    on_cancel = models.CharField(max_length=255, default="", db_default="", blank=True)
 
     worker = models.CharField(max_length=64, null=True, blank=True)
     attempt = models.IntegerField(default=0)
@@ -194,43 +201,14 @@ class Workflow(models.Model):
         """Whether steps may be recorded: not in the first attempt of a workflow that was not forked."""
         return self.attempt > 1 or self.forked_from_id is not None
 
-    # The verbs of an operator: see WorkflowQuerySet, which decides and explains.
-
-    def cancel(self, reason: str = "", *, children: bool = True) -> bool:
-        """End it as CANCELLED, then what it has started; whether it was still live. See WorkflowQuerySet.cancel()."""
-        was_live = bool(self._alone().cancel(reason, children=False))
-        if children:
-            self._alone().cancel(reason)
-        return was_live
-
-    def pause(self, reason: str = "") -> bool:
-        """Stop it at its next step; whether it was live. See WorkflowQuerySet.pause()."""
-        return bool(self._alone().pause(reason))
-
-    def resume(self) -> bool:
-        """
-        Continue it from its last completed step; whether it had stopped. See WorkflowQuerySet.resume().
-
-        Raises WorkflowPruned if it ended so long ago that its steps are gone.
-        """
-        had_stopped = bool(self._alone().resume())
-        if not had_stopped:
-            retention.require_whole(self._alone())
-        return had_stopped
-
     def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:  # noqa: FBT001, FBT002 - as in Django
-        """Delete the row with all that it owns. Who waits for it gets WorkflowNotFound."""
+        """Delete the row with all that it owns. Raises ProtectedError if it has not ended: see purge()."""
         alias = using or router.db_for_write(Workflow, instance=self)
         with transaction.atomic(using=alias):
-            row = Workflow.objects.using(alias).filter(pk=self.pk)
-            row.tell_of_deletion()
-            row.lock_for_deletion()
+            purging.refuse_live(Workflow.objects.using(alias).filter(pk=self.pk))
             return super().delete(using=alias, keep_parents=keep_parents)
 
     delete.alters_data = True  # type: ignore[attr-defined]
-
-    def _alone(self) -> WorkflowQuerySet:
-        return Workflow.objects.using(self._state.db).filter(pk=self.pk)
 
     # The verbs of the attempt that owns the row. Each is fenced, and says whether the fence held.
 
@@ -321,12 +299,16 @@ class Workflow(models.Model):
         return self._write(statement, **columns) or self._end_watched(status, columns)
 
     def _end_watched(self, status: str, columns: dict[str, Any]) -> bool:
-        """End it and wake those that wait for that, in one transaction; whether this attempt still owned it."""
+        """End it, wake who waits for that and start what follows, in one transaction; whether this attempt owned it."""
         with transaction.atomic(using=self._state.db):
             self._alone().lock_in_order([self.pk, *filter(None, [self.parent_id])])
-            ended = self._owned().filter(is_watched=True).update(**ending(status), worker=None, **columns)
+            is_noted = Q(is_watched=True) | ~Q(on_failure="") if status == Status.FAILED else Q(is_watched=True)
+            ended = self._owned().filter(is_noted).update(**ending(status), worker=None, **columns)
             if ended:
-                Workflow.objects.using(self._state.db).wake_watchers([self.pk])
+                rows = Workflow.objects.using(self._state.db)
+                rows.wake_watchers([self.pk])
+                if status == Status.FAILED:
+                    followers.start(rows, [self.pk], "on_failure")
         return bool(ended)
 
     def _owned(self) -> WorkflowQuerySet:
@@ -341,7 +323,8 @@ _SLOTS = slots(Workflow, "id", "attempt", "output", "error")
 _STARTED = (
     "id", "name", "queue", "priority", "line", "arguments", "fingerprint", "attributes", "started_by",
     "max_recoveries", "timeout_seconds", "application", "is_async", "version", "status", "attempt", "worker",
-    "parent_id", "partition_key", "deduplication_key", "schedule", "retention_seconds",
+    "parent_id", "partition_key", "deduplication_key", "schedule", "retention_seconds", "on_failure", "on_cancel",
+    "subject_type_id", "subject_id",
 )  # fmt: skip
 
 
@@ -351,7 +334,8 @@ def _owned(alias: str) -> WorkflowQuerySet:
 
 
 def _finish(alias: str, status: str, **columns: Any) -> Any:
-    return update_query(_owned(alias).filter(is_watched=False), {**ending(status), "worker": None, **columns})
+    plain = Q(is_watched=False, on_failure="") if status == Status.FAILED else Q(is_watched=False)
+    return update_query(_owned(alias).filter(plain), {**ending(status), "worker": None, **columns})
 
 
 def _start(moments: dict[str, Any]) -> Statement:

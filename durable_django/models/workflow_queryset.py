@@ -9,11 +9,12 @@ from django.db import models, transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, When
 
 from durable_django import signals
-from durable_django.base.clock import Later, Now, SecondsUntil
-from durable_django.models import awaited, bereft, claims, resuming, trees, watchers, witnesses
+from durable_django.base.clock import Later, Now
+from durable_django.models import awaited, bereft, claims, purging, stops, subjects, watchers, witnesses
 from durable_django.models.claims import Wanted
 from durable_django.models.compiled import Slot, Statement, update_query
 from durable_django.models.fields import Literal
+from durable_django.models.operators import OperatorVerbs
 from durable_django.models.recovery import SUSPECT_RECOVERIES, Recovery, recover
 from durable_django.models.status import Status
 from durable_django.models.worker import Worker
@@ -29,7 +30,7 @@ WOKEN_AT_ONCE = 10_000
 _STRAY_SECONDS = 2.0
 
 
-class WorkflowQuerySet(models.QuerySet["Workflow"]):
+class WorkflowQuerySet(OperatorVerbs):
     """Every method that finds rows names its index; every verb decides in the database, by status."""
 
     # -- adjectives -------------------------------------------------------------------------------------------------
@@ -57,6 +58,11 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
     def failed(self) -> Self:
         """Those that ended with an error."""
         return self.filter(status=Status.FAILED)
+
+    def for_subject(self, subject: models.Model) -> Self:
+        """Those that were started with using(subject=) for this row (index durable_workflow_subject)."""
+        type_id, subject_id = subjects.refer(subjects.require_saved(subject), self.db)
+        return self.filter(subject_type=type_id, subject_id=subject_id)
 
     def runnable(self, queue: str | models.Expression | F) -> Self:
         """Those that a worker may claim now, in the order of their turn (index durable_workflow_runnable)."""
@@ -102,57 +108,12 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
         """Those that a schedule has started and that have not ended (index durable_workflow_schedule)."""
         return self.filter(schedule=name, schedule__gt="", finished_at__isnull=True)
 
-    # -- verbs of operators -----------------------------------------------------------------------------------------
+    # -- how verbs change many rows ----------------------------------------------------------------------------------
 
-    def cancel(self, reason: str = "", *, children: bool = True) -> int:
-        """
-        End live workflows as CANCELLED, then what they have started. Return how many lived.
-
-        children  False: what they have started goes on
-
-        One that is running finishes the step it is in, which is still recorded if it is a plain one; an atomic step
-        commits whole or not at all; a plain async one is interrupted, and not recorded. No further step starts. Asked
-        again, it also ends what those have started that were cancelled before.
-        """
-
-        def change(rows: WorkflowQuerySet) -> int:
-            return _cancel(rows, reason)
-
-        return self._tell_stopped(trees.cancel(self, change) if children else self._change(Status.live(), change))
-
-    def pause(self, reason: str = "") -> int:
-        """
-        Stop live workflows at their next step, until resume(). Return how many were not paused yet.
-
-        The deadline stands still meanwhile: what was left of it counts on from resume(). Children go on.
-        """
-        moving = (Status.QUEUED, Status.WAITING, Status.RUNNING)
-        return self._tell_stopped(self._change(moving, lambda rows: rows.update(**paused(reason))))
-
-    def resume(self) -> int:
-        """
-        Continue PAUSED, FAILED and CANCELLED workflows from their last completed step. Return how many.
-
-        Errors at the very end of a history are dropped, so that the step that failed runs again; recoveries, retries
-        and the own timeout of one that had ended start anew. An attempt that has not let go yet is waited for. What was
-        pruned stays as it is.
-        """
-        count = self._change((Status.FAILED, Status.CANCELLED), resuming.reopen) + self._change(
-            (Status.PAUSED,), resuming.go_on
-        )
-        if count:
-            signals.workflows_resumed.send_robust(sender=None, alias=self.db, count=count)
-        return count
-
-    def _tell_stopped(self, count: int) -> int:
-        """Let workers know that rows were taken out of RUNNING."""
-        if count:
-            signals.workflows_stopped.send_robust(sender=None, alias=self.db, count=count)
-        return count
-
-    def _change(self, states: Collection[Status], change: Any) -> int:
+    def change(self, states: Collection[Status], change: Any, spared: Collection[str] = ()) -> int:
         """Apply the change to the rows in one of these states, locked in order of id, batch by batch."""
-        return sum(self.change_batch(batch, states, change) for batch in self.batches(Q(status__in=states)))
+        batches = self.batches(Q(status__in=states), spared)
+        return sum(self.change_batch(batch, states, change) for batch in batches)
 
     def change_batch(self, ids: list[str], states: Collection[Status], change: Any) -> int:
         """Apply a change to those with these ids that are in one of these states, in one transaction."""
@@ -176,12 +137,12 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
         rows = self.model._default_manager.using(self.db).filter(pk__in=ids)
         return dict(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", "status"))
 
-    def batches(self, chosen: Q) -> Iterator[list[str]]:
-        """Yield the ids of those that are chosen, in order, batch by batch."""
+    def batches(self, chosen: Q, spared: Collection[str] = ()) -> Iterator[list[str]]:
+        """Yield the ids of those that are chosen, in order, batch by batch, but those that are spared by then."""
         ids = self.filter(chosen).order_by("pk").values_list("pk", flat=True)
         last, batch = "", list(ids[:BATCH])
         while batch:
-            yield batch
+            yield [each for each in batch if each not in spared]
             last = batch[-1]
             batch = list(ids.filter(pk__gt=last)[:BATCH])
 
@@ -232,28 +193,14 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
         """Wake those that wait for a workflow that is gone. Return how many. See models/bereft.py."""
         return bereft.wake(self)
 
-    def tell_of_deletion(self) -> None:
-        """Wake those that wait for one of these, which are about to be deleted in the same transaction."""
-        live = dict(self.filter(finished_at__isnull=True).values_list("pk", "parent_id"))
-        if live:
-            # Whoever is about to wait for one of them looks before this lock, and is woken, or finds it gone.
-            parents = set(filter(None, live.values()))
-            rows = self.model._default_manager.using(self.db)
-            self.lock_in_order({*live, *parents, *watchers.of(rows, live)})
-            # A parent that waits for all of its children watches only one of them.
-            rows.filter(pk__in=parents).wake()
-            rows.wake_watchers(rows.filter(pk__in=live, is_watched=True).values_list("pk", flat=True))
-
-    def lock_for_deletion(self) -> None:
-        """Lock these until the transaction ends: the row before what it owns, as whoever prunes it does."""
-        rows = self.model._default_manager.using(self.db).filter(pk__in=self.order_by().values("pk"))
-        list(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
-
     def delete(self) -> tuple[int, dict[str, int]]:
-        """Delete them with all that they own. Who waits for one of them gets WorkflowNotFound."""
+        """
+        Delete them with all that they own, in one transaction; purge() does the same in batches.
+
+        Raises ProtectedError if one of them has not ended, or its last attempt has not let go; nothing is deleted then.
+        """
         with transaction.atomic(using=self.db):
-            self.tell_of_deletion()
-            self.lock_for_deletion()
+            purging.refuse_live(self)
             return super().delete()
 
     delete.alters_data = True  # type: ignore[attr-defined]
@@ -339,9 +286,9 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
     def expire(self) -> int:
         """Cancel overdue workflows, whoever has them. Return how many."""
         overdue = self.overdue()
-        return overdue._change(  # noqa: SLF001 - its own method
+        return overdue.change(
             (Status.QUEUED, Status.WAITING, Status.RUNNING),
-            lambda rows: _cancel(rows.filter(deadline__lte=Now()), "its deadline passed"),
+            lambda rows: stops.cancel(rows.filter(deadline__lte=Now()), "its deadline passed", set()),
         )
 
     def recover(self, limit: int = BATCH, *, is_immediate: bool = False) -> Recovery:
@@ -357,33 +304,6 @@ def _is_free() -> Q:
     """Return the condition of what is due and held by nobody."""
     is_due = Q(run_after__lte=Now()) | Q(run_after__isnull=True, status=Status.QUEUED)
     return Q(is_due, worker__isnull=True, status__in=(Status.QUEUED, Status.WAITING))
-
-
-def ending(status: str) -> dict[str, Any]:
-    """Return the columns of an end; the worker is cleared by whoever lets go."""
-    return {
-        "status": status,
-        "finished_at": Now(),
-        "run_after": None,
-        "waiting_for": "",
-    }
-
-
-def _cancel(rows: WorkflowQuerySet, reason: str) -> int:
-    watched = list(rows.filter(is_watched=True).values_list("pk", flat=True))
-    count = rows.update(reason=reason, **ending(Status.CANCELLED))
-    rows.model._default_manager.using(rows.db).wake_watchers(watched)
-    return count
-
-
-def paused(reason: str) -> dict[str, Any]:
-    """Return the columns of a pause: the deadline stands still, what is left of it is kept."""
-    return {
-        "status": Status.PAUSED,
-        "reason": reason,
-        "remaining_seconds": Case(When(deadline__isnull=False, then=SecondsUntil("deadline"))),
-        "deadline": None,
-    }
 
 
 _WOKEN = {"status": Literal("queued"), "run_after": None, "waiting_for": ""}

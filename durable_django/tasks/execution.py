@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from weakref import WeakKeyDictionary
 
 from durable_django import signals
-from durable_django.base import payloads
+from durable_django.base import ids, payloads
 from durable_django.base.interrupts import Interrupt, Suspended
 from durable_django.base.texts import plain, shortened
 from durable_django.engine import checkpoints, context, faults
@@ -131,7 +131,7 @@ class Execution:
         a task that has ended is not run again when it is resumed.
         """
         run = context.require_run("A task")
-        key = context.shortened_key(f"{self.workflow.pk}/{run.next_place()}")
+        key = ids.shortened(f"{self.workflow.pk}/{run.next_place()}")
         try:
             with context.stepping(StepInfo(self._name, 1, 1, key, _FIRST)):
                 recorded = self._call(1)
@@ -221,7 +221,7 @@ class Execution:
     def _attempt(self, number: int) -> Iterator[None]:
         """Let current_step() be the same at every attempt but for the number, and errors say whose they are."""
         _run, step = context.current_place()
-        key = context.shortened_key(f"{self.workflow.pk}/{_FIRST}")
+        key = ids.shortened(f"{self.workflow.pk}/{_FIRST}")
         with context.stepping(replace(step, attempt=number, idempotency_key=key)):
             try:
                 yield

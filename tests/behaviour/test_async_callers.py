@@ -227,7 +227,7 @@ class APlainCall(TransactionTestCase):
             Workflow.objects.filter(name=workflow.name).cancel("enough")
 
         for workflow in (looping.acts_in_async_step, acts_in_async):
-            Workflow.objects.all().delete()
+            Workflow._base_manager.all().delete()
             Mark.objects.all().delete()
             naps.clear()
             thread = threading.Thread(target=elsewhere, args=[cancel])

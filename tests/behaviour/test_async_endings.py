@@ -71,7 +71,7 @@ class WhatTheCodeRaises(TestCase):
                     run_until_idle()
                 found = row(handle)
                 self.assertEqual(("queued", None, 1), (found.status, found.worker, found.recoveries))
-            Workflow.objects.all().delete()
+            Workflow._base_manager.all().delete()
 
     def test_may_be_an_interrupt_that_was_swallowed(self):
         """Code that catches everything waits all the same, and is cancelled all the same."""
@@ -217,7 +217,7 @@ class ATimeoutOfTheCodesOwn(TestCase):
                 self.assert_same_at_a_replay(["StepAborted", None], lambda: durable.agather(retry_it, cancel_it))
                 self.assertEqual(labels().count("a"), Step.objects.get(name="afail").retries)
             Mark.objects.all().delete()
-            Workflow.objects.all().delete()
+            Workflow._base_manager.all().delete()
 
 
 @step

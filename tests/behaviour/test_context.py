@@ -54,7 +54,7 @@ class ThereIsNoContext(TestCase):
                     try:
                         run_until_idle()
                     except KeyboardInterrupt:
-                        Workflow.objects.all().delete()
+                        Workflow._base_manager.all().delete()
                     self.assert_none()
         acts.start()
         with crash_after(acts.registered.func.__globals__["act"]):

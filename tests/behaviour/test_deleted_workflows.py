@@ -1,13 +1,14 @@
-"""Workflows that are deleted while others wait for them: who waits hears of it, instead of waiting for ever."""
+"""Workflows that others wait for are not deleted; of one that other hands delete, who waits hears all the same."""
 
 import threading
 from functools import partial
 
-from django.db import connection, transaction
+from django.db import connection
+from django.db.models import ProtectedError
 from django.test import TestCase, TransactionTestCase
 
 import durable_django as durable
-from durable_django import EventTimeout, WorkflowHandle, WorkflowNotFound
+from durable_django import EventTimeout, WorkflowCancelled, WorkflowHandle, WorkflowNotFound
 from durable_django.models import Event, EventChange, Message, Step, StreamEntry, Workflow
 from durable_django.testing import run_until_idle, travel
 from tests.behaviour.support import acting, elsewhere, eventually, row, statements, waiting
@@ -91,52 +92,35 @@ class SituationTestCase(TestCase):
         self.assertEqual((WorkflowNotFound, workflow_id), (type(error), error.workflow_id))
 
 
-class WhoWaitsForAWorkflowThatIsDeleted(SituationTestCase):
-    def test_is_told_at_once(self):
-        """E18: however it waits, it is woken, and gets WorkflowNotFound."""
+class AWorkflowThatIsWaitedFor(SituationTestCase):
+    def test_cannot_be_deleted(self):
+        """E18: it lives; a queryset and a row refuse, in one piece, and who waits goes on waiting."""
         for definition, kinds in ((acts_itself, waits()), (acts_in_async, awaits())):
             for name, wait in kinds.items():
                 with self.subTest(wait=name):
                     handle, ids = self.waiter(definition, wait)
-                    # Of several that are no children, it looks each second; a gather() ends with all its branches.
-                    is_for_several = "gather" in name or "first" in name
-                    gone = {"gather": ids, "all": ids[1:]}.get(kind_of(name), ids[:1])
-                    Workflow.objects.filter(pk__in=gone).delete()
-                    with travel(seconds=1.1 if is_for_several else 0):
-                        run_until_idle()
+                    for rows in (Workflow.objects.filter(pk__in=ids), Workflow.objects.get(pk=ids[0])):
+                        with self.assertRaisesMessage(ProtectedError, "cannot be deleted: it is waiting"):
+                            rows.delete()
 
-                    self.assert_told(handle, gone[0])
+                    self.assertEqual(2, Workflow.objects.filter(pk__in=ids).count())
+                    self.assertEqual("waiting", row(handle).status)
 
-    def test_is_told_by_the_row_too(self):
-        """Workflow.delete() is as good."""
-        for name in ("result()", "get_event()", "wait_all()"):
-            with self.subTest(wait=name):
-                handle, ids = self.waiter(acts_itself, waits()[name])
-                gone = ids[-1] if name == "wait_all()" else ids[0]
-                Workflow.objects.get(pk=gone).delete()
+    def test_can_be_deleted_when_it_has_ended(self):
+        """Who has waited is awake by then, and hears of the end, or finds nothing."""
+        for is_first in (True, False):
+            with self.subTest(is_first=is_first):
+                handle, ids = self.waiter(acts_itself, waits()["result()"])
+                Workflow.objects.get(pk=ids[0]).cancel()
+                if is_first:
+                    run_until_idle()
+                Workflow.objects.get(pk=ids[0]).delete()
                 run_until_idle()
 
-                self.assert_told(handle, gone)
-
-    def test_is_told_by_its_child_among_several(self):
-        """A parent that waits for several of its children, or for all, is found by the one that is deleted."""
-        for is_for_all in (False, True):
-            handle = waiting(branching.awaits_own_children, "a", "b", is_for_all=is_for_all)
-            row(handle).children.order_by("line").first().delete()
-            run_until_idle()
-
-            with self.assertRaises(WorkflowNotFound):
-                handle.result()
-
-    def test_is_not_told_what_is_rolled_back(self):
-        """The wake-up is part of the transaction that deletes."""
-        handle, ids = self.waiter(acts_itself, waits()["result()"])
-        with self.assertRaises(LookupError), transaction.atomic():
-            Workflow.objects.filter(pk=ids[0]).delete()
-            raise LookupError
-        run_until_idle()
-
-        self.assertEqual(("waiting", 1), (row(handle).status, row(handle).attempt))
+                (error,) = handle.result()
+                self.assertEqual(
+                    (WorkflowCancelled if is_first else WorkflowNotFound, ids[0]), (type(error), error.workflow_id)
+                )
 
     def test_still_gets_an_event_that_was_there_before(self):
         """What was recorded stays."""
@@ -144,14 +128,14 @@ class WhoWaitsForAWorkflowThatIsDeleted(SituationTestCase):
         Event.objects.create(workflow_id=other.id, key="a", value="1")
         with acting(lambda: [durable.get_event(other.id, "a"), durable.receive(timeout=None)]):
             handle = waiting(acts_itself)
-            Workflow.objects.filter(pk=other.id).delete()
+            delete_by_hand(other.id)
             durable.send(handle.id, 2)
             run_until_idle()
 
         self.assertEqual([1, 2], handle.result())
 
     def test_is_no_business_of_ended_ones(self):
-        """Nobody waits for them: to delete many costs nothing more."""
+        """Nobody waits for them: to delete many wakes nobody."""
         parents = [branching.calls_a_child.start(number) for number in range(3)]
         run_until_idle()
         with statements() as seen:
@@ -176,7 +160,8 @@ class AnEventOfAWorkflowThatIsDeleted(SituationTestCase):
                     with travel(seconds=1.1):
                         run_until_idle()
                     self.assertEqual(None, row(handle).run_after if timeout is None else None)
-                    Workflow.objects.filter(pk=later).delete()
+                    delete_by_hand(later)
+                    Workflow.objects.wake_bereft()
                     run_until_idle()
 
                     self.assert_told(handle, later)
@@ -283,7 +268,7 @@ class SomebodyElseWhoWaits(TransactionTestCase):
 
         def delete():
             eventually(lambda: looks, "it has looked")
-            Workflow.objects.filter(pk="other").delete()
+            delete_by_hand("other")
 
         thread = threading.Thread(target=elsewhere, args=[delete])
         thread.start()

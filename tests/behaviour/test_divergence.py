@@ -61,8 +61,8 @@ class ChangedCode(TestCase):
         self.assertEqual(("paused", None), (paused.status, paused.worker))
         self.assertEqual(
             "Workflow order-7 cannot be replayed: step 1 was recorded as 'pack' but the code now calls 'send'. "
-            "Restore the old order of steps, or start the workflow anew under another id; then resume it: "
-            "manage.py durable resume order-7",
+            "Restore the old order of steps, or guard what is new with patched('a name'), then resume it: "
+            "manage.py durable resume order-7; or fork it from that step: workflow.fork(from_step=1).",
             paused.reason,
         )
 

@@ -183,7 +183,7 @@ class AWait(TransactionTestCase):
     def test_for_a_workflow_that_is_deleted_ends(self):
         """A waiter is told that the row is gone instead of asking for ever."""
         handle = two_marks.start("a")
-        Workflow.objects.all().delete()
+        Workflow._base_manager.all().delete()
 
         with self.assertRaises(WorkflowNotFound):
             handle.result(timeout=60)

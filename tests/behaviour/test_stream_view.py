@@ -251,7 +251,7 @@ class AnAnswerThatTakesItsTime(TransactionTestCase):
         answer = iter(self.client.get(address(self.handle)).streaming_content)
         tell(self.handle, "a")
         first = next(answer)
-        Workflow.objects.all().delete()
+        Workflow._base_manager.all().delete()
 
         self.assertEqual((b'id: 0\ndata: "a"\n\n', [END.encode()]), (first, list(answer)))
 

@@ -274,7 +274,7 @@ class ATaskThatIsGone(TestCase):
     def test_by_its_rows_has_no_result(self):
         """Who removes a workflow removes its result."""
         result = tasks.add.enqueue(1)
-        Workflow.objects.all().delete()
+        Workflow._base_manager.all().delete()
 
         with self.assertRaises(TaskResultDoesNotExist):
             result.refresh()

@@ -169,7 +169,7 @@ class Crashes(TestCase):
             with block:
                 run_until_idle()
             self.assertEqual(expected, labels())
-            Workflow.objects.all().delete()
+            Workflow._base_manager.all().delete()
 
     def test_kill_async_workflows_too(self):
         """An async step dies before its body, behind it, and behind its record."""
@@ -216,7 +216,7 @@ class Crashes(TestCase):
                 run_until_idle()
                 self.assertEqual("running", row(handle).status)
                 self.assertFalse({"y", "z"} & set(labels()))
-            Workflow.objects.all().delete()
+            Workflow._base_manager.all().delete()
 
     def test_among_retries_are_counted_by_the_row(self):
         """The count of a retrying step survives."""

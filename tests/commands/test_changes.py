@@ -5,9 +5,10 @@ from unittest import mock
 
 from django.core.management import CommandError, call_command
 from django.test import TestCase
+from django.utils import timezone
 
 from durable_django.management.changing import VERBS
-from durable_django.models import Workflow, workflow_queryset
+from durable_django.models import Workflow
 from durable_django.models.status import Status
 from durable_django.models.workflow_queryset import WorkflowQuerySet
 from tests.commands.support import answer, at_a_terminal, durable, said
@@ -18,15 +19,17 @@ def workflows(*statuses):
     """Make one workflow in each of these states; its id is the status."""
     for status in statuses:
         two_marks.using(id=status).start("w")
-        is_running = {"worker": "somebody", "attempt": 1} if status == "running" else {}
-        Workflow.objects.filter(pk=status).update(status=status, **is_running)
+        columns = {"worker": "somebody", "attempt": 1} if status == "running" else {}
+        if status in Status.terminal():
+            columns["finished_at"] = timezone.now()
+        Workflow.objects.filter(pk=status).update(status=status, **columns)
 
 
 class WhatIsCounted(TestCase):
     def test_is_what_the_verb_changes(self):
         """The table of the command agrees with the verbs of the queryset, state by state."""
         for verb in VERBS.values():
-            Workflow.objects.all().delete()
+            Workflow._base_manager.all().delete()
             workflows(*Status.values)
             changed = {status for status in Status.values if getattr(Workflow.objects.filter(pk=status), verb.name)()}
             self.assertEqual(set(verb.acts_on), changed, verb.name)
@@ -111,7 +114,7 @@ class Ids(TestCase):
 
         with (
             mock.patch("durable_django.management.selection._IDS_PER_STATEMENT", 7),
-            mock.patch("durable_django.management.changing._IDS_PER_STATEMENT", 7),
+            mock.patch("durable_django.management.changing._PART", 7),
         ):
             self.assertEqual({"cancelled": 20}, answer("cancel", *ids))
 
@@ -120,7 +123,7 @@ class LongWork(TestCase):
     def setUp(self):
         for number in range(7):
             two_marks.using(id=f"w-{number}").start("w")
-        patched = mock.patch.object(workflow_queryset, "BATCH", 3)
+        patched = mock.patch("durable_django.management.changing._PART", 3)
         patched.start()
         self.addCleanup(patched.stop)
 
@@ -138,11 +141,11 @@ class LongWork(TestCase):
         """What is done is done, and told; the rest stays."""
         pause, calls = WorkflowQuerySet.pause, []
 
-        def stopped(rows, reason):
-            calls.append(reason)
+        def stopped(rows):
+            calls.append(rows)
             if len(calls) > 1:
                 raise KeyboardInterrupt
-            return pause(rows, reason)
+            return pause(rows)
 
         with (
             mock.patch.object(WorkflowQuerySet, "pause", stopped),

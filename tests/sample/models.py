@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from durable_django.base.clock import MomentField, Now
+from durable_django.fields import WorkflowsRelation
 
 
 class Mark(models.Model):
@@ -35,3 +36,19 @@ class Span(models.Model):
     queue = models.CharField(max_length=255)
     began_at = MomentField(db_default=Now())
     ended_at = MomentField(null=True)
+
+
+class Parcel(models.Model):
+    """A row that workflows are about."""
+
+    label = models.CharField(max_length=255)
+
+    workflows = WorkflowsRelation(related_query_name="parcels")
+
+
+class Note(models.Model):
+    """The same with a primary key of text."""
+
+    title = models.CharField(max_length=255, primary_key=True)
+
+    workflows = WorkflowsRelation()

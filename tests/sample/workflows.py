@@ -8,6 +8,7 @@ from tests.sample import (  # noqa: F401 - register more workflows
     branching,
     crashing,
     looping,
+    operated,
     queued,
     released,
     scheduled,

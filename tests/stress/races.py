@@ -110,10 +110,11 @@ def end() -> Race:
 
 
 def deletion() -> Race:
-    """A result(), and somebody who deletes the row of the other workflow."""
+    """A result(), and somebody who cancels the other workflow and deletes its row."""
     other = talking.publishes.using(delay=3600).start("a", 1)
     waiter = branching.awaits_end_of.start(other.id)
-    return Race(waiter, (attempt(waiter), Workflow.objects.filter(pk=other.id).delete))
+    rows = Workflow.objects.filter(pk=other.id)
+    return Race(waiter, (attempt(waiter), lambda: rows.cancel() and rows.delete()))
 
 
 def end_of_a_child() -> Race:

@@ -20,7 +20,7 @@ from durable_django.models.witnesses import witnessed
 
 #: What the record keeps of a row, before and after.
 COLUMNS = {
-    "workflow": ("status", "reason", "queue", "priority", "run_after"),
+    "workflow": ("status", "reason", "priority", "run_after", "pruned_at"),
     "queue": (
         "is_paused", "is_edited", "concurrency", "worker_concurrency", "rate_limit", "rate_seconds", "is_partitioned",
         "partition_concurrency", "partition_rate_limit", "partition_rate_seconds",
@@ -37,8 +37,7 @@ class Order:
 
     rows      the model's rows on the database that decides
     ids       of the rows that were chosen
-    changed   ids of those that were changed
-    below     how many were changed that had not been chosen, as children are
+    recorded  ids of the rows that were changed, also of those that had not been chosen, as children are
     errors    why others were not, for people
     """
 
@@ -49,15 +48,24 @@ class Order:
     options: Mapping[str, Any]
     reason: str = ""
     form_id: str | None = None
-    changed: set[str] = field(default_factory=set)
-    below: int = 0
+    recorded: set[Any] = field(default_factory=set)
     errors: list[str] = field(default_factory=list)
     is_repeated: bool = False
 
     @property
+    def changed(self) -> int:
+        """How many of those that were chosen were changed."""
+        return len(self.recorded.intersection(self.ids))
+
+    @property
+    def below(self) -> int:
+        """How many others were changed."""
+        return len(self.recorded) - self.changed
+
+    @property
     def left(self) -> int:
         """How many of those that were chosen stayed as they were."""
-        return len(self.ids) - len(self.changed)
+        return len(self.ids) - self.changed
 
 
 def carry_out(order: Order) -> None:
@@ -113,9 +121,11 @@ def recorded(order: Order, rows: models.QuerySet[Any]) -> Iterator[None]:
     before = _snapshots(order.verb, rows)
     yield
     after = _snapshots(order.verb, rows)
-    changed = [pk for pk in before if before[pk] != after.get(pk)]
+    # What takes several transactions, as a purge does, is recorded in the first one.
+    changed = [pk for pk in before if before[pk] != after.get(pk) and pk not in order.recorded]
     if changed:
-        _record(order, list(rows.filter(pk__in=changed).only("pk")), before, after, {})
+        # Named by their keys alone: they may be gone.
+        _record(order, [order.rows.model(pk=pk) for pk in changed], before, after, {})
 
 
 @contextmanager
@@ -146,9 +156,7 @@ def _record(
         chosen=len(order.ids),
     )
     LogEntry.objects.log_actions(order.user.pk, rows, CHANGE, _log_message(order))
-    keys = {row.pk for row in rows}
-    order.below += len(keys - set(order.ids))
-    order.changed |= keys & set(order.ids)
+    order.recorded |= {row.pk for row in rows}
 
 
 def _log_message(order: Order) -> str:

@@ -80,7 +80,13 @@ class Confirmation:
     @cached_property
     def form(self) -> ReasonForm:
         """The form, with what was typed if it was sent."""
-        return self.verb.form(self.request.POST if self.sent else None, needs_reason=self.verb.is_destructive)
+        user: Any = self.request.user
+        return self.verb.form(
+            self.request.POST if self.sent else None,
+            needs_reason=self.verb.is_destructive,
+            rows=self.rows,
+            may_see_payloads=user.has_perm("durable_django.view_payload"),
+        )
 
     @cached_property
     def preview(self) -> list[str]:

@@ -29,9 +29,34 @@ def pause(rows: Any, options: Options) -> None:
     rows.pause(options["reason"])
 
 
-def resume(rows: Any, _options: Options) -> None:
-    """Resume workflows."""
-    rows.resume()
+def resume(rows: Any, options: Options) -> None:
+    """Resume workflows, and what made them fail if that was ticked."""
+    rows.resume(children=options["children"])
+
+
+def reschedule(rows: Any, options: Options) -> None:
+    """Let workflows go on at a moment, or now."""
+    rows.reschedule(run_after=options["run_after"])
+
+
+def set_priority(rows: Any, options: Options) -> None:
+    """Give workflows another priority."""
+    rows.set_priority(options["priority"])
+
+
+def purge(rows: Any, options: Options) -> None:
+    """Purge workflows."""
+    rows.purge(children=options["children"], payloads_only=options["payloads_only"])
+
+
+def set_attributes(row: Any, options: Options) -> Made:
+    """Set attributes; the record keeps their names."""
+    return {"attributes": sorted(options["attributes"])} if row.set_attributes(options["attributes"]) else None
+
+
+def fork(row: Any, options: Options) -> Made:
+    """Fork a workflow; the record keeps the id of the fork."""
+    return {"workflow": row.fork(**options).pk}
 
 
 def send(row: Any, options: Options) -> Made:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -27,11 +28,17 @@ class ReasonForm(forms.Form):
     )
     form_id = forms.UUIDField(widget=forms.HiddenInput, initial=ids.new_id)
 
-    def __init__(self, *args: Any, needs_reason: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, needs_reason: bool, rows: Sequence[Any], may_see_payloads: bool, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.prepare(rows, may_see_payloads=may_see_payloads)
         self.fields["reason"].required = needs_reason
         # What is asked for first stands first.
         self.order_fields([name for name in self.fields if name not in {"reason", "form_id"}])
+
+    def prepare(self, rows: Sequence[Any], *, may_see_payloads: bool) -> None:
+        """Suit the fields to the rows that were chosen, and to what the user may see of them."""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -48,6 +55,56 @@ class CancelForm(ReasonForm):
         initial=True,
         help_text=_("Their children, and those of these, as far as they live."),
     )
+
+
+class ResumeForm(ReasonForm):
+    """Asks whether what failed below goes on as well."""
+
+    children = forms.BooleanField(
+        label=_("Resume what made them fail, too"),
+        required=False,
+        help_text=_("First those of their children that failed or were cancelled, whose error they have not caught."),
+    )
+
+
+class PurgeForm(ReasonForm):
+    """Asks what goes, and what stays."""
+
+    children = forms.BooleanField(
+        label=_("Purge what they have started, too"), required=False, help_text=_("As far as it has ended.")
+    )
+    payloads_only = forms.BooleanField(
+        label=_("Keep the bare rows"), required=False, help_text=_("By these, their ids start nothing again.")
+    )
+
+
+class RescheduleForm(ReasonForm):
+    """Asks for the moment."""
+
+    run_after = moment_field(_("Go on at"), required=False, help_text=_("Empty: now."))
+
+
+class PriorityForm(ReasonForm):
+    """Asks for the priority."""
+
+    priority = forms.IntegerField(
+        label=_("Priority"), min_value=-100, max_value=100, help_text=_("Larger ones come first.")
+    )
+
+
+class AttributesForm(ReasonForm):
+    """Asks for the attributes that change."""
+
+    attributes = JsonField(
+        label=_("Attributes"), help_text=_('A JSON object, such as {"region": "north"}. Others stay as they are.')
+    )
+
+    def clean_attributes(self) -> dict[str, Any]:
+        """Refuse what is no object, or an empty one."""
+        value = self.cleaned_data["attributes"]
+        if not isinstance(value, dict) or not value:
+            raise ValidationError(gettext("Write a JSON object with at least one name and value."), code="object")
+        return value
 
 
 class SendForm(ReasonForm):

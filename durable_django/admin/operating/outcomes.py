@@ -25,7 +25,7 @@ def tell(admin: Any, request: HttpRequest, order: Order) -> None:
 
 
 def _sentences(order: Order) -> list[str]:
-    said = [str(order.verb.done % {"n": len(order.changed)})]
+    said = [str(order.verb.done % {"n": order.changed})]
     if order.below:
         below = ngettext("Below it, %(n)d other one, too.", "Below, %(n)d other ones, too.", order.below)
         said.append(below % {"n": order.below})

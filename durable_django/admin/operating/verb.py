@@ -36,7 +36,6 @@ class Verb:
     form            what it asks for
     preview         what it would make, line by line; it is shown before it is made
     is_destructive  what it does cannot be undone by another verb: it takes a reason
-    needs_payload   its form shows payloads: only to those who may see them
 
     One with neither on_all nor on_each is done on a page of its own.
     """
@@ -54,7 +53,6 @@ class Verb:
     form: type[ReasonForm] = ReasonForm
     preview: Callable[[list[Any], Options], list[str]] | None = None
     is_destructive: bool = False
-    needs_payload: bool = False
 
     @property
     def is_button(self) -> bool:
@@ -69,5 +67,4 @@ class Verb:
     def is_allowed(self, request: HttpRequest) -> bool:
         """Whether the user may do it to some rows."""
         user: Any = request.user
-        wanted = [self.permission, *(["durable_django.view_payload"] if self.needs_payload else ())]
-        return all(user.has_perm(each) for each in wanted)
+        return bool(user.has_perm(self.permission))

@@ -8,7 +8,17 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from durable_django.admin.operating import doing
-from durable_django.admin.operating.forms import BackfillForm, CancelForm, SendForm
+from durable_django.admin.operating.forking import ForkForm
+from durable_django.admin.operating.forms import (
+    AttributesForm,
+    BackfillForm,
+    CancelForm,
+    PriorityForm,
+    PurgeForm,
+    RescheduleForm,
+    ResumeForm,
+    SendForm,
+)
 from durable_django.admin.operating.verb import Verb
 from durable_django.models.status import Status
 
@@ -64,6 +74,7 @@ VERBS = (
         log=_("Resumed."),
         fits=lambda row: row.status in doing.STOPPED and row.pruned_at is None,
         on_all=doing.resume,
+        form=ResumeForm,
     ),
     Verb(
         name="send",
@@ -76,6 +87,68 @@ VERBS = (
         fits=_lives,
         on_each=doing.send,
         form=SendForm,
+    ),
+    Verb(
+        name="fork",
+        kind="workflow",
+        label=_("Fork"),
+        effect=_("A new workflow is made out of each, which shares what is kept; the original stays as it is."),
+        done=ngettext_lazy("%(n)d workflow was forked.", "%(n)d workflows were forked.", "n"),
+        log=_("Forked."),
+        fits=lambda row: row.pruned_at is None,
+        on_each=doing.fork,
+        form=ForkForm,
+    ),
+    Verb(
+        name="reschedule",
+        kind="workflow",
+        label=_("Reschedule"),
+        effect=_("Those that wait in their queue, sleep, or wait for a retry go on at that moment."),
+        done=ngettext_lazy("%(n)d workflow was rescheduled.", "%(n)d workflows were rescheduled.", "n"),
+        left=ngettext_lazy("%(n)d does not wait for time.", "%(n)d do not wait for time.", "n"),
+        log=_("Rescheduled."),
+        fits=lambda row: row.status in {Status.QUEUED, Status.WAITING},
+        on_all=doing.reschedule,
+        form=RescheduleForm,
+    ),
+    Verb(
+        name="set_priority",
+        kind="workflow",
+        label=_("Set priority"),
+        effect=_("They stand in their queues by this priority from now on."),
+        done=ngettext_lazy("%(n)d workflow has another priority.", "%(n)d workflows have another priority.", "n"),
+        left=ngettext_lazy("%(n)d had it already, or had ended.", "%(n)d had it already, or had ended.", "n"),
+        log=_("Set the priority."),
+        fits=_lives,
+        on_all=doing.set_priority,
+        form=PriorityForm,
+    ),
+    Verb(
+        name="set_attributes",
+        kind="workflow",
+        label=_("Set attributes"),
+        effect=_("These attributes are set, others stay. An attempt that is running may have read them before."),
+        done=ngettext_lazy("%(n)d workflow has the attributes.", "%(n)d workflows have the attributes.", "n"),
+        left=ngettext_lazy("%(n)d was pruned.", "%(n)d were pruned.", "n"),
+        log=_("Set attributes."),
+        fits=lambda row: row.pruned_at is None,
+        on_each=doing.set_attributes,
+        form=AttributesForm,
+    ),
+    Verb(
+        name="purge",
+        kind="workflow",
+        label=_("Purge"),
+        effect=_(
+            "Those that have ended are removed for good, with steps, events, streams and messages. Live ones stay."
+        ),
+        done=ngettext_lazy("%(n)d workflow was purged.", "%(n)d workflows were purged.", "n"),
+        left=ngettext_lazy("%(n)d is not over yet.", "%(n)d are not over yet.", "n"),
+        log=_("Purged."),
+        fits=lambda row: not _lives(row),
+        on_all=doing.purge,
+        form=PurgeForm,
+        is_destructive=True,
     ),
     Verb(
         name="pause",

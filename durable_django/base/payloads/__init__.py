@@ -21,7 +21,7 @@ from durable_django.base.payloads import (
     records,
     scalars,
 )
-from durable_django.base.payloads.calls import decode_call, encode_call, fingerprint
+from durable_django.base.payloads.calls import decode_call, encode_call, fingerprint, with_first
 from durable_django.base.payloads.copies import round_trip
 from durable_django.base.payloads.custom import register_codec
 from durable_django.base.payloads.decoding import decode
@@ -48,4 +48,5 @@ __all__ = [
     "fingerprint",
     "register_codec",
     "round_trip",
+    "with_first",
 ]

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from durable_django.base.payloads.decoding import WRITTEN_BY_OTHERS, decode, load
-from durable_django.base.payloads.encoding import check_size, explaining, new_packer
+from durable_django.base.payloads.encoding import check_size, encode, explaining, new_packer
 from durable_django.base.payloads.packing import Packer, Tree, tagged
 from durable_django.base.payloads.scalars import pack_str
 from durable_django.base.payloads.writing import CONTENT, FLAT, TAG, dump, dump_flat
@@ -44,6 +44,17 @@ def decode_call(text: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if type(args) is not list or type(kwargs) is not dict or not all(type(key) is str for key in kwargs):
         raise _unreadable_call()
     return tuple(args), kwargs
+
+
+def with_first(value: str, encoded_call: str) -> str:
+    """Return the text of a call that has a text as one more argument, before the others; of one alone if unreadable."""
+    first = json.loads(encode(value))
+    try:
+        found = load(encoded_call, _AS_IT_IS)
+        call = {"args": found} if type(found) is list else found
+        return dump({"args": [first, *call.get("args", [])], "kwargs": call.get("kwargs", {})})
+    except (UnreadablePayload, RecursionError, AttributeError, TypeError, ValueError):
+        return dump({"args": [first], "kwargs": {}})
 
 
 def fingerprint(name: str, encoded_call: str) -> str:
@@ -105,5 +116,6 @@ def _unreadable_call() -> UnreadablePayload:
     )
 
 
+_AS_IT_IS = json.JSONDecoder()
 _PAIRS_SORTED = json.JSONDecoder(object_hook=_sort_pairs)
 _KEYS_SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode

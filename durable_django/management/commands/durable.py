@@ -14,6 +14,7 @@ from durable_django.base.texts import plain_lines
 from durable_django.management import (
     arguments,
     changing,
+    forking,
     history,
     listing,
     pruning,
@@ -52,6 +53,7 @@ class Command(BaseCommand):
         for verb in changing.VERBS.values():
             words = f"{verb.name} workflows: some ids, or all that the filters leave"
             changing.add_arguments(verbs.add_parser(verb.name, help=words), verb)
+        forking.add_arguments(verbs.add_parser("fork", help="new workflows that share what some have recorded"))
         sending.add_arguments(verbs.add_parser("send", help="send a message to a workflow"))
         pruning.add_arguments(verbs.add_parser("prune", help="take all but the bare row from what ended long ago"))
         replaying.add_arguments(verbs.add_parser("replay", help="does the code fit the histories that are under way?"))
@@ -90,6 +92,7 @@ class Command(BaseCommand):
             "list": listing.show,
             "start": starting.start,
             "prune": pruning.run,
+            "fork": forking.run,
             "queues": queues.run,
             "schedules": scheduling.run,
             "send": sending.run,
