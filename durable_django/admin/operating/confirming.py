@@ -73,6 +73,11 @@ class Confirmation:
         return len(self.found) > MOST_CHANGED
 
     @property
+    def most(self) -> int:
+        """How many one form changes."""
+        return MOST_CHANGED
+
+    @property
     def fitting(self) -> int:
         """How many of them would be changed, as they are now."""
         return sum(bool(self.verb.fits(row)) for row in self.rows)

@@ -56,7 +56,11 @@ def set_attributes(row: Any, options: Options) -> Made:
 
 def fork(row: Any, options: Options) -> Made:
     """Fork a workflow; the record keeps the id of the fork."""
-    return {"workflow": row.fork(**options).pk}
+    try:
+        return {"workflow": row.fork(**options).pk}
+    except TypeError as error:
+        # What the function does not take was typed by the operator.
+        raise ValueError(str(error)) from error
 
 
 def send(row: Any, options: Options) -> Made:

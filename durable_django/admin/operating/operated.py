@@ -18,7 +18,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from durable_django.admin.operating import verbs
 from durable_django.admin.operating.acting import carry_out
-from durable_django.admin.operating.confirming import MOST_CHANGED, MOST_NAMED, Confirmation, row_url
+from durable_django.admin.operating.confirming import MOST_NAMED, Confirmation, row_url
 from durable_django.admin.operating.outcomes import tell
 from durable_django.admin.operating.records import records_of
 from durable_django.admin.operating.verb import Text, Verb
@@ -121,6 +121,10 @@ class OperatedAdmin(ReadOnlyAdmin):
         if confirmation.is_confirmed:
             order = confirmation.order()
             carry_out(order)
+            if order.errors and not order.recorded:
+                # What was typed stays, to be mended.
+                confirmation.faults += order.errors
+                return self._page(confirmation, row)
             tell(self, confirmation.request, order)
             return None
         return self._page(confirmation, row)
@@ -138,12 +142,11 @@ class OperatedAdmin(ReadOnlyAdmin):
             "count": len(asked.rows),
             "named": asked.named(),
             "more": max(0, len(asked.rows) - MOST_NAMED),
-            "most": MOST_CHANGED,
             "preview": asked.preview[:MOST_NAMED],
             "preview_count": len(asked.preview),
             "row": None if row is None else shortened(plain(row), 120),
             "row_url": None if row is None else row_url(self, row),
-            "back": self._behind(asked.request, row),
+            "back": asked.request.get_full_path() if row is None else row_url(self, row),
         }
         return TemplateResponse(asked.request, _TEMPLATE, context)
 
