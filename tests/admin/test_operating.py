@@ -127,7 +127,7 @@ class Cancelling(OperatingTestCase):
 
         with self.assertNumQueries(9):
             self.client.post(url("workflow", "changelist"), chosen)
-        with self.assertNumQueries(21):
+        with self.assertNumQueries(22):
             self.client.post(url("workflow", "changelist"), {**chosen, "confirmed": "30", **sheet(reason="x")})
 
 
