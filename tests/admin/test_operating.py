@@ -389,8 +389,11 @@ class Backfilling(OperatingTestCase):
 
     def test_shows_what_would_be_started_before_it_is(self):
         """Each with the id of its tick."""
+        asked = self.client.get(self.operate_address(self.target))
         page = self.post()
 
+        self.assertContains(asked, 'name="look"')
+        self.assertNotContains(asked, 'name="confirmed"')
         self.assertContains(page, "3 workflows would be started")
         self.assertContains(page, "schedule:s:2031-05-01T12:00:00Z")
         self.assertEqual([], started())

@@ -105,6 +105,11 @@ class Confirmation:
             return []
 
     @property
+    def has_preview(self) -> bool:
+        """Whether there is something to look at before it is made; templates would call the verb's own attribute."""
+        return self.verb.preview is not None
+
+    @property
     def is_previewed(self) -> bool:
         """Whether the page shows all that it has to show before the verb may be confirmed."""
         return self.verb.preview is None or bool(self.preview)
