@@ -61,10 +61,15 @@ class OperatedAdmin(ReadOnlyAdmin):
 
     # -- the list ---------------------------------------------------------------------------------------------------
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Add the verbs that the user may do."""
-        found: dict[str, Any] = dict(super().get_actions(request))
-        if IS_POPUP_VAR in request.GET:
+    def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
+        """
+        Add the verbs that the user may do.
+
+        action_location  what Django asks for since 6.1; pages of rows have buttons instead
+        """
+        given = {} if action_location is None else {"action_location": action_location}
+        found: dict[str, Any] = dict(super().get_actions(request, **given))
+        if IS_POPUP_VAR in request.GET or getattr(action_location, "name", "CHANGE_LIST") != "CHANGE_LIST":
             return found
         allowed = [verb for verb in self._verbs() if self.is_allowed(request, verb)]
         return {**found, **{verb.name: (_action(verb), verb.name, verb.label) for verb in allowed}}
