@@ -6,6 +6,7 @@ E004 two workflows have one name               E005 @workflow(queue=) names an u
 E006 the database is not PostgreSQL or SQLite  E007 SQLite in memory         E008 heartbeat not well below the lease
 E009 SQLite is older than 3.35                 E010 STREAM_PERMISSION names no callable
 E011 two schedules have one name               E012 @schedule(queue=) names an undeclared queue
+E013 REDACT names no callable
 E104 TASKS needs the package django-tasks      (others of 1xx: see tasks/checking.py)
 W001 SQLite without a write-ahead log          W002 another app's `worker` command hides ours
 W003 workers may open more connections than the server takes; asked of the database, by `check --database default`
@@ -39,6 +40,7 @@ _LEAST: dict[str, float] = {
     "LEASE_SECONDS": 1,
     "HEARTBEAT_SECONDS": 0.1,
     "POLL_SECONDS": 0.01,
+    "QUEUE_DELAY_SECONDS": 1,
     "THREADS": 1,
     "ASYNC_CONCURRENCY": 1,
     "ASYNC_CONNECTIONS": 3,
@@ -74,7 +76,7 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
         return [Error(f"{SETTING} must be a dict, got {chosen!r}.", hint=hint, id="durable_django.E001")]
     messages = [_unknown(key) for key in chosen if key not in defaults()]
     messages += [message for key in chosen if key in defaults() for message in _judge(key, chosen[key])]
-    return messages or [*_judge_lease(), *_judge_permission()]
+    return messages or [*_judge_lease(), *_judge_permission(), *_judge_redaction()]
 
 
 def _unknown(key: Any) -> CheckMessage:
@@ -87,7 +89,9 @@ def _judge(key: str, value: Any) -> list[CheckMessage]:
     expected = _expected(key, default)
     if _is_fine(key, value, default):
         return []
-    message = f"{SETTING}[{key!r}] must be {expected}, got {value!r}."
+    # Messages end up in logs, where no secret belongs.
+    got = type(value).__name__ if key.endswith("_TOKEN") else repr(value)
+    message = f"{SETTING}[{key!r}] must be {expected}, got {got}."
     return [Error(message, hint=f"The default is {default!r}.", id="durable_django.E003")]
 
 
@@ -120,15 +124,23 @@ def _judge_lease() -> list[CheckMessage]:
 
 
 def _judge_permission() -> list[CheckMessage]:
-    chosen = durable_settings.STREAM_PERMISSION
-    try:
-        if not chosen or callable(import_string(chosen)):
-            return []
-        reason = "it is not callable"
-    except ImportError as error:
-        reason = str(error)
     hint = "Write def may_read(request, workflow_id, key): ... and name it as a dotted path."
-    return [Error(f"STREAM_PERMISSION is {chosen!r}: {reason}.", hint=hint, id="durable_django.E010")]
+    reason = _why_not_callable(chosen := durable_settings.STREAM_PERMISSION)
+    return [Error(f"STREAM_PERMISSION is {chosen!r}: {reason}.", hint=hint, id="durable_django.E010")] if reason else []
+
+
+def _judge_redaction() -> list[CheckMessage]:
+    hint = "Write def redact(name, value): ... and name it as a dotted path. Until then nothing is shown."
+    reason = _why_not_callable(chosen := durable_settings.REDACT)
+    return [Error(f"REDACT is {chosen!r}: {reason}.", hint=hint, id="durable_django.E013")] if reason else []
+
+
+def _why_not_callable(path: str) -> str:
+    """Return what is wrong with a setting that names a callable; empty if nothing is, or it names none."""
+    try:
+        return "" if not path or callable(import_string(path)) else "it is not callable"
+    except ImportError as error:
+        return str(error)
 
 
 @register()

@@ -44,6 +44,12 @@ class DurableSettings:
     MAX_ERROR_BYTES: int = 64 * 1024
     #: Dotted path of a callable that decides who may read which stream in a browser; nobody may without one.
     STREAM_PERMISSION: str = ""
+    #: What probes and scrapers of metrics send as "Authorization: Bearer ..."; no token is right while it is empty.
+    MONITORING_TOKEN: str = ""
+    #: A queue whose oldest runnable workflow has stood in line for longer is delayed (seconds).
+    QUEUE_DELAY_SECONDS: float = 300
+    #: Dotted path of a callable that hides secrets in what people are shown; none, and everything is shown.
+    REDACT: str = "durable_django.redaction.redact"
     #: Async workflows that one worker process runs at the same time.
     ASYNC_CONCURRENCY: int = 100
     #: Threads, hence connections, by which async workflows of one process ask the database.

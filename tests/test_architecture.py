@@ -23,6 +23,7 @@ FLOORS = {
     "exceptions.py": 0,
     "signals.py": 0,
     "conf.py": 0,
+    "redaction.py": 0,
     "base/": 0,
     "models/": 1,
     "migrations/": 1,
@@ -52,6 +53,7 @@ MAY_WRITE_ROWS = {
 }
 MAY_LOG = {
     "base/logs.py": "words every record",
+    "base/records.py": "a filter for users' own records, writes none",
     "base/payloads/advice.py": "knows loggers as values that cannot be stored",
     "management/commands/": "a command chooses where records go",
 }

@@ -16,7 +16,7 @@ from durable_django.admin.readonly import ReadOnlyAdmin
 from durable_django.base.texts import plain, plain_lines, shortened
 from durable_django.models.operation import Operation
 
-_KINDS = {"workflow": _("workflow"), "queue": _("queue"), "schedule": _("schedule")}
+_KINDS = {"workflow": _("workflow"), "queue": _("queue"), "schedule": _("schedule"), "worker": _("worker")}
 _LONGEST = 200
 
 

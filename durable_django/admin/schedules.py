@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from durable_django.admin.badges import badge
 from durable_django.admin.moments import moment, one_line
 from durable_django.admin.operating.operated import OperatedAdmin
+from durable_django.admin.workflow_page.values import hidden
 from durable_django.base import cron, payloads
 from durable_django.base.texts import plain_lines
+from durable_django.management.showing import showing
 from durable_django.models.schedule import Schedule
 
 
@@ -29,6 +33,17 @@ class ScheduleAdmin(OperatedAdmin):
         "jitter_seconds", "next_at", "fired_until", "resumed_at", "error", "application", "created_at",
     )  # fmt: skip
     readonly_fields = ("state", "upcoming", "shown_context")
+
+    def get_fields(self, request: HttpRequest, obj: Schedule | None = None) -> list[Any]:
+        """Show of the context only its size to those who may not see payloads."""
+        fields = list(super().get_fields(request, obj))
+        if not request.user.has_perm("durable_django.view_payload"):
+            fields[fields.index("shown_context")] = "hidden_context"
+        return fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Schedule | None = None) -> list[Any]:
+        """All are; this one takes the place of another."""
+        return [*super().get_readonly_fields(request, obj), "hidden_context"]
 
     @admin.display(description=_("state"))
     def state(self, schedule: Schedule) -> SafeString:
@@ -61,8 +76,13 @@ class ScheduleAdmin(OperatedAdmin):
 
     @admin.display(description=_("context"))
     def shown_context(self, schedule: Schedule) -> str:
-        """Show the value that the workflow is called with, without making it."""
-        return plain_lines(payloads.describe_value(schedule.encoded_context) or "-")
+        """Show the value that the workflow is called with, without making it, and without its secrets."""
+        return plain_lines(payloads.describe_value(schedule.encoded_context, redact=showing().redact) or "-")
+
+    @admin.display(description=_("context"))
+    def hidden_context(self, schedule: Schedule) -> str:
+        """Show how much there is of it."""
+        return "-" if schedule.encoded_context is None else hidden(len(schedule.encoded_context))
 
 
 def _on_its_clock(schedule: Schedule, tick: datetime) -> str:

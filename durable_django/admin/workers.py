@@ -14,14 +14,14 @@ from django.utils.translation import gettext_lazy as _
 from durable_django.admin.badges import badge
 from durable_django.admin.filters import LeaseFilter
 from durable_django.admin.moments import moment
-from durable_django.admin.readonly import ReadOnlyAdmin
+from durable_django.admin.operating.operated import OperatedAdmin
 from durable_django.base.clock import Now
 from durable_django.models.worker import Worker
 from durable_django.models.workflow import Workflow
 
 
 @admin.register(Worker)
-class WorkerAdmin(ReadOnlyAdmin):
+class WorkerAdmin(OperatedAdmin):
     """Which worker processes live, by the database's clock, and how much they hold."""
 
     list_display = ("__str__", "state", "holds", "threads", "heartbeat", "started")

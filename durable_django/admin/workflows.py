@@ -1,29 +1,31 @@
-"""Workflows in the admin: the list, and a page with facts, timeline and values for each."""
+"""Workflows in the admin: the list, and the page and the downloads of each."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
 
 from durable_django.admin.badges import badge
 from durable_django.admin.filters import NameFilter, QueueFilter, StatusFilter
 from durable_django.admin.lists import WorkflowList
 from durable_django.admin.moments import moment
 from durable_django.admin.operating.operated import OperatedAdmin
-from durable_django.admin.pages import page_of
+from durable_django.admin.workflow_page.downloads import download
+from durable_django.admin.workflow_page.page import Asked, page_of
 from durable_django.base.texts import plain, spoken_seconds
-from durable_django.management import history
+from durable_django.management import history, surroundings
 from durable_django.management.selection import beginning_with
 from durable_django.models.workflow import Workflow
-
-#: Steps on one page: the last ones of a workflow that has more.
-MOST_STEPS = 200
 
 
 @admin.register(Workflow)
@@ -36,8 +38,33 @@ class WorkflowAdmin(OperatedAdmin):
     search_fields = ("id",)
     search_help_text = _("The id, or its beginning")
     ordering = ("-created_at", "-pk")
-    # The page is made by its own template from what history.read() gives; Django's form needs some field.
+    # The page is made by its own template from what page_of() gives; Django's form needs some field.
     fields = ("id",)
+
+    class Media:
+        css = {"all": ["durable_django/timeline.css"]}
+        js = ["durable_django/live.js"]
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the downloads of payloads."""
+        view = self.admin_site.admin_view(require_safe(self.payload))
+        return [
+            path("<path:object_id>/payload/<slug:source>/", view, name="durable_django_workflow_payload"),
+            *super().get_urls(),
+        ]
+
+    def payload(self, request: HttpRequest, object_id: str, source: str) -> HttpResponse:
+        """Send a payload as a file."""
+        if not (self.has_view_permission(request) and self.has_payload_permission(request)):
+            raise PermissionDenied
+        found = self.get_object(request, unquote(object_id))
+        if found is None:
+            raise Http404
+        return download(found, source)
+
+    def has_payload_permission(self, request: HttpRequest, _obj: Workflow | None = None) -> bool:
+        """Whether the user may see arguments, results, errors, messages and what else people and code have put in."""
+        return bool(request.user.has_perm("durable_django.view_payload"))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002 - Django's names
         return WorkflowList
@@ -53,7 +80,8 @@ class WorkflowAdmin(OperatedAdmin):
         """Read the row with only the beginnings of its payloads, however large they are."""
         if "\0" in object_id:
             return None
-        return history.without_payloads(self.get_queryset(request)).filter(pk=object_id).first()
+        rows = surroundings.counted(history.without_payloads(self.get_queryset(request)))
+        return rows.filter(pk=object_id).first()
 
     def render_change_form(  # noqa: PLR0913, PLR0917 - Django's signature
         self,
@@ -65,7 +93,12 @@ class WorkflowAdmin(OperatedAdmin):
         obj: Any = None,
     ) -> HttpResponse:
         """Give the template what it shows."""
-        page = page_of(history.read(obj, MOST_STEPS), self.admin_site.name)
+        asked = Asked(
+            is_permitted=self.has_payload_permission(request, obj),
+            are_first_steps=request.GET.get("steps") == "first",
+            is_folding=request.GET.get("idle") != "shown",
+        )
+        page = page_of(obj, self.admin_site.name, asked)
         return super().render_change_form(request, {**context, "page": page}, add, change, form_url, obj)
 
     @admin.display(description=_("id"))

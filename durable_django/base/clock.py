@@ -106,11 +106,11 @@ def _sqlite_moment(*parts: str) -> tuple[str, list[Any]]:
 
 
 class SecondsUntil(models.Expression):
-    """The seconds from the database's now until a moment column: negative once it has passed."""
+    """The seconds from the database's now until a moment: negative once it has passed."""
 
-    def __init__(self, moment: str) -> None:
+    def __init__(self, moment: models.Expression | str) -> None:
         super().__init__(output_field=models.FloatField())
-        self.moment: Any = models.F(moment)
+        self.moment: Any = models.F(moment) if isinstance(moment, str) else moment
         self.now: Any = Now()
 
     def get_source_expressions(self) -> list[Any]:

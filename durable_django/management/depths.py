@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
-from django.db.models import Count, Min
+from django.db.models import Count
 
-from durable_django.base.clock import SecondsUntil
 from durable_django.base.limits import Limits
 from durable_django.engine import context
 from durable_django.models.queue import Queue, QueueStart
+from durable_django.models.standing import standing
 from durable_django.models.worker import Worker
 from durable_django.models.workflow import Workflow
 
@@ -26,7 +25,7 @@ class Depth:
 
     queued          workflows that can be claimed now, as far as they are counted
     is_capped       whether there are more
-    oldest_seconds  since the oldest of those that were counted was started; None if there is none
+    oldest_seconds  for how long the oldest of those that were counted has been runnable; None if there is none
     running         workflows that hold a slot; those of plain calls hold none
     started         starts in the window of the rate; None without one
     """
@@ -45,8 +44,16 @@ class Depth:
 
 def depths(queues: Collection[Queue]) -> dict[str, Depth]:
     """Return how full these queues are, by name: one query for all, and two or three bounded ones for each."""
-    running = _running()
+    running = running_by_queue()
     return {queue.name: _depth(queue, running.get(queue.name, 0)) for queue in queues}
+
+
+def running_by_queue() -> dict[str, int]:
+    """Return how many workflows of each queue hold a slot (index durable_workflow_owned): as many as workers have."""
+    alias = context.alias_of_workflows()
+    callers = Worker.objects.using(alias).filter(takes_slots=False)
+    held = Workflow.objects.using(alias).filter(worker__isnull=False).exclude(worker__in=callers.values("pk"))
+    return dict(held.order_by().values_list("queue").annotate(Count("pk")))
 
 
 def described(limits: Limits) -> str:
@@ -71,33 +78,14 @@ def _rate(what: str, limit: int | None, seconds: float | None) -> str:
 
 
 def _depth(queue: Queue, running: int) -> Depth:
-    waiting = [_waiting(queue.name, is_async=is_async) for is_async in (False, True)]
-    count = sum(each["count"] for each in waiting)
-    ages = [-each["oldest"] for each in waiting if each["oldest"] is not None]
+    found = standing(context.alias_of_workflows(), queue.name, MOST_COUNTED)
     return Depth(
-        queued=min(count, MOST_COUNTED),
-        is_capped=count > MOST_COUNTED,
-        oldest_seconds=max(0.0, *ages) if ages else None,
+        queued=min(found.count, MOST_COUNTED),
+        is_capped=found.count > MOST_COUNTED,
+        oldest_seconds=found.oldest_seconds,
         running=running,
         started=_started(queue),
     )
-
-
-def _waiting(queue: str, *, is_async: bool) -> dict[str, Any]:
-    """Count in the order of turns, which is that of the index for each kind: otherwise all of them would be sorted."""
-    runnable = Workflow.objects.using(context.alias_of_workflows()).runnable(queue).of_kind(is_async)
-    counted: dict[str, Any] = runnable[: MOST_COUNTED + 1].aggregate(
-        count=Count("pk"), oldest=Min(SecondsUntil("created_at"))
-    )
-    return counted
-
-
-def _running() -> dict[str, int]:
-    """Return how many workflows of each queue hold a slot (index durable_workflow_owned): as many as workers have."""
-    alias = context.alias_of_workflows()
-    callers = Worker.objects.using(alias).filter(takes_slots=False)
-    held = Workflow.objects.using(alias).filter(worker__isnull=False).exclude(worker__in=callers.values("pk"))
-    return dict(held.order_by().values_list("queue").annotate(Count("pk")))
 
 
 def _started(queue: Queue) -> int | None:

@@ -7,24 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
-from django.db.models.functions import Left, Length
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Left, Length
 
 from durable_django.base.clock import Now
-from durable_django.base.texts import shortened
-from durable_django.management import held_back
-from durable_django.models import awaited
-from durable_django.models.status import Status
+from durable_django.management.reasons.asking import why
 from durable_django.models.step import Step, state_of
 from durable_django.models.workflow import Workflow
+from durable_django.redaction import Redact
 
-#: Longer payloads are not read: their beginning is shown as it is stored (characters).
+#: Longer payloads are not shown: of a part nobody can tell where a secret in it begins (characters).
 MOST_OF_WORKFLOW = 100_000
 MOST_OF_STEP = 20_000
 MOST_OF_ERROR = 100_000
-#: How much is shown of a payload that is not read.
-_HEAD = 500
-_GONE = "its retention is over: arguments, steps and outcome are gone"
 
 
 @dataclass(frozen=True)
@@ -40,12 +35,10 @@ class Stored:
         return self.head is not None and (self.length or 0) > len(self.head)
 
     def described(self, describe: Callable[[str], str | None]) -> str | None:
-        """Return the description of the text, of one that was not read in full its beginning; None if there is none."""
+        """Return the description of the text, of one that was not read in full its length; None if there is none."""
         if self.head is None:
             return None
-        if self.is_cut:
-            return f"({self.length} characters, too many to be shown) {shortened(str(self.head), _HEAD)}"
-        return describe(self.head)
+        return f"({self.length} characters, too many to be shown)" if self.is_cut else describe(self.head)
 
 
 @dataclass(frozen=True)
@@ -70,10 +63,10 @@ class StepHistory:
 @dataclass(frozen=True)
 class History:
     """
-    One workflow, its payloads bounded, and its last steps.
+    One workflow, its payloads bounded, and its last steps, or its first ones.
 
     now         the database's clock when it was read
-    left_out    how many earlier steps there are
+    left_out    how many earlier steps there are, or later ones
     situation   why the workflow does not go on, in one sentence; empty if there is nothing to say
     """
 
@@ -93,49 +86,34 @@ class History:
 
 
 def without_payloads(rows: QuerySet[Workflow]) -> QuerySet[Workflow]:
-    """Return the rows with only the beginnings of their payloads, and the database's clock beside them."""
+    """Return the rows with only the beginnings of their payloads, the database's clock, and their steps counted."""
+    steps = Step.objects.filter(workflow_id=OuterRef("pk")).order_by().values("workflow_id")
+    count = Subquery(steps.annotate(n=Count("pk")).values("n"), output_field=IntegerField())
     found: QuerySet[Workflow] = _bounded(
         rows, arguments=MOST_OF_WORKFLOW, output=MOST_OF_WORKFLOW, error=MOST_OF_ERROR
-    ).annotate(now=Now())
+    ).annotate(now=Now(), step_count=Coalesce(count, 0))
     return found
 
 
-def read(row: Workflow, most_steps: int) -> History:
+def read(row: Workflow, most_steps: int, *, redact: Redact | None, are_first: bool = False) -> History:
     """
-    Return the history of a row that without_payloads() has read: two or three queries.
+    Return the history of a row that without_payloads() has read: one query for the steps, a few for the situation.
 
-    most_steps  the last so many; 0 for all
+    most_steps  so many; 0 for all
+    redact      hides secrets in the situation; None: no error is told in it
+    are_first   the first steps instead of the last ones
     """
-    alias = row._state.db or "default"
-    rows = Step.objects.using(alias).filter(workflow_id=row.pk)
-    count = rows.count()
-    # From the end of durable_step_key, then turned round.
-    last = _bounded(rows, output=MOST_OF_STEP, error=MOST_OF_ERROR).order_by("-branch", "-position")
-    steps = [StepHistory(step, _output(step), _stored(step, "error")) for step in _first(last, most_steps)]
-    now: datetime = vars(row)["now"]
+    steps = [StepHistory(step, _output(step), _stored(step, "error")) for step in _some(row, most_steps, are_first)]
     return History(
         workflow=row,
-        now=now,
+        now=vars(row)["now"],
         arguments=_stored(row, "arguments"),
         output=_stored(row, "output"),
         error=_stored(row, "error"),
-        steps=steps[::-1],
-        left_out=max(0, count - len(steps)),
-        situation=_GONE if row.pruned_at is not None else _situation(row, now, alias),
+        steps=steps if are_first else steps[::-1],
+        left_out=max(0, vars(row)["step_count"] - len(steps)),
+        situation=why([row], redact)[row.pk],
     )
-
-
-def _awaited(text: str) -> str:
-    """Return in words what a row says that it waits for."""
-    kind, _colon, what = text.partition(":")
-    words = {
-        awaited.FOR_TIME: "its time to wake",
-        awaited.FOR_SEVERAL: "one of several things",
-        "message": f"a message on topic {what!r}" if what else "a message",
-        "child": f"the end of workflow {what!r}",
-        "event": f"event {what!r}",
-    }
-    return words.get(kind, text)
 
 
 def seconds_between(start: datetime | None, end: datetime | None) -> float | None:
@@ -143,8 +121,13 @@ def seconds_between(start: datetime | None, end: datetime | None) -> float | Non
     return None if start is None or end is None else (end - start).total_seconds()
 
 
-def _first(rows: QuerySet[Step], most: int) -> QuerySet[Step]:
-    return rows[:most] if most else rows
+def _some(row: Workflow, most: int, are_first: bool) -> QuerySet[Step]:  # noqa: FBT001 - read() names it
+    """Return the first steps, or the last ones from the end (durable_step_key)."""
+    steps = _bounded(
+        Step.objects.using(row._state.db).filter(workflow_id=row.pk), output=MOST_OF_STEP, error=MOST_OF_ERROR
+    )
+    ordered: QuerySet[Step] = steps.order_by(*(("branch", "position") if are_first else ("-branch", "-position")))
+    return ordered[:most] if most else ordered
 
 
 def _bounded(rows: Any, **limits: int) -> Any:
@@ -162,18 +145,3 @@ def _stored(row: Workflow | Step, column: str) -> Stored:
 def _output(step: Step) -> Stored:
     """Return what came of it; what a call that waits has noted for itself is nothing for people."""
     return Stored(None, None) if step.finished_at is None else _stored(step, "output")
-
-
-def _situation(row: Workflow, now: datetime, alias: str) -> str:
-    is_later = row.run_after is not None and row.run_after > now
-    if row.status == Status.QUEUED and (why := held_back.reason(row, alias)):
-        return why
-    if row.waiting_for == "code":
-        return f"no worker that has looked at it knows {row.name!r}: start one with its code"
-    if row.waiting_for == awaited.FOR_RETRY:
-        return "tries again later after a failure" if is_later else "tries again now after a failure"
-    if row.status == Status.WAITING and row.waiting_for:
-        return f"waits for {_awaited(row.waiting_for)}"
-    if row.status == Status.QUEUED and is_later:
-        return "is not due yet"
-    return row.reason

@@ -16,6 +16,13 @@ _BEGINNING = 300
 _PATH = re.compile(r'\{"args":\["([\w.]+)"')
 
 
+def spoken_name(workflow: Workflow, arguments: str | None) -> str:
+    """Return what to call one workflow, whose arguments, or the beginning of them, were read."""
+    is_task = workflow.name in {IN_THREAD, IN_LOOP}
+    path = _PATH.match(arguments or "") if is_task else None
+    return path[1] if path else str(workflow.name)
+
+
 def spoken_names(workflows: Sequence[Any]) -> dict[str, str]:
     """
     Return what to call each workflow, by id.

@@ -11,22 +11,25 @@ from typing import Any
 from django.core.management.color import Style
 from django.utils import timezone
 
+from durable_django.base import payloads
 from durable_django.base.payloads.decoding import parse
 from durable_django.base.texts import plain, shortened, spoken_seconds
 from durable_django.exceptions import UnreadablePayload
 from durable_django.management.history import History, StepHistory, Stored, seconds_between
+from durable_django.management.showing import Showing, parameters_of
 from durable_django.models.workflow import Workflow
 
 #: What list reads: no payload column, however many rows.
 LISTED = (
     "id", "name", "status", "queue", "priority", "attempt", "recoveries", "worker", "waiting_for", "run_after",
-    "deadline", "created_at", "started_at", "finished_at", "reason",
+    "deadline", "created_at", "started_at", "finished_at", "reason", "partition_key", "failures", "pruned_at",
 )  # fmt: skip
 _ONLY_SHOWN = (
-    "claimed_at", "failures", "max_recoveries", "timeout_seconds", "started_by", "parent_id", "forked_from_id",
-    "schedule", "partition_key", "deduplication_key", "application", "attributes",
+    "claimed_at", "max_recoveries", "timeout_seconds", "started_by", "parent_id", "forked_from_id", "schedule",
+    "deduplication_key", "application",
 )  # fmt: skip
 _LONGEST_CELL = 60
+_LONGEST_SITUATION = 120
 _COLOURS = {
     "succeeded": "SUCCESS",
     "done": "SUCCESS",
@@ -70,30 +73,31 @@ def cell(value: Any, longest: int = _LONGEST_CELL) -> str:
     return shortened(plain(value), longest)
 
 
-def line(workflow: Workflow, name: str) -> list[str]:
-    """Return one row of the list for people, with what to call it: ids in full, to be copied."""
+def line(workflow: Workflow, name: str, situation: str) -> list[str]:
+    """Return one row of the list for people, what to call it, and why it waits: ids in full, to be copied."""
     took = spoken_seconds(seconds_between(workflow.started_at, workflow.finished_at or vars(workflow)["now"]))
     facts = (name, workflow.status, workflow.queue, workflow.attempt, workflow.created_at)
-    return [cell(workflow.pk, 10**6), *(cell(fact) for fact in facts), took, cell(workflow.reason)]
+    return [cell(workflow.pk, 10**6), *(cell(fact) for fact in facts), took, cell(situation, _LONGEST_SITUATION)]
 
 
-def listed(workflow: Workflow) -> dict[str, Any]:
+def listed(workflow: Workflow, situation: str) -> dict[str, Any]:
     """Return one row of the list for programs."""
     took = seconds_between(workflow.started_at, workflow.finished_at)
-    return {**{name: _json(getattr(workflow, name)) for name in LISTED}, "duration_seconds": took}
+    facts = {name: _json(getattr(workflow, name)) for name in LISTED}
+    return {**facts, "duration_seconds": took, "situation": situation}
 
 
-def shown(history: History) -> dict[str, Any]:
-    """Return everything about one workflow for programs."""
+def shown(history: History, showing: Showing) -> dict[str, Any]:
+    """Return everything about one workflow for programs, without its secrets."""
     workflow = history.workflow
     return {
-        **listed(workflow),
+        **listed(workflow, history.situation),
         **{name: _json(getattr(workflow, name)) for name in _ONLY_SHOWN},
-        "situation": history.situation,
-        "arguments": _value(history.arguments),
-        "result": _value(history.output),
-        "error": _value(history.error),
-        "steps": [_step(step) for step in history.steps],
+        "attributes": showing.attributes(history),
+        "arguments": _value(history.arguments, lambda tree: _call(tree, workflow.name, showing)),
+        "result": _value(history.output, showing.tree),
+        "error": _value(history.error, showing.tree),
+        "steps": [_step(step, showing) for step in history.steps],
         "steps_left_out": history.left_out,
     }
 
@@ -103,26 +107,30 @@ def facts(row: Any, names: Sequence[str]) -> dict[str, Any]:
     return {name: _json(getattr(row, name)) for name in names}
 
 
-def _step(history: StepHistory) -> dict[str, Any]:
+def _step(history: StepHistory, showing: Showing) -> dict[str, Any]:
     step = history.step
     names = ("branch", "position", "name", "kind", "attempt", "retries", "started_at", "finished_at", "next_retry_at")
     return {
         **{name: _json(getattr(step, name)) for name in names},
         "state": history.state,
         "duration_seconds": history.seconds,
-        "result": _value(history.output),
-        "error": _value(history.error),
+        "result": _value(history.output, showing.tree),
+        "error": _value(history.error, showing.tree),
     }
 
 
-def _value(stored: Stored) -> Any:
+def _call(tree: Any, name: str, showing: Showing) -> Any:
+    return payloads.redacted_call(tree, showing.redact, parameters_of(name))
+
+
+def _value(stored: Stored, redacted: Callable[[Any], Any]) -> Any:
     """Return what the payload says as JSON, what JSON has no word for as {"$py": type, "v": content}."""
     if stored.head is None:
         return None
     if stored.is_cut:
         return {"unreadable": f"{stored.length} characters, too many to be shown"}
     try:
-        found = parse(stored.head)
+        found = redacted(parse(stored.head))
         json.dumps(found, allow_nan=False)
     except UnreadablePayload as error:
         return {"unreadable": str(error)}

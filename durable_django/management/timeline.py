@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from django.core.management.color import Style
 
-from durable_django.base import payloads
 from durable_django.base.texts import plain, plain_lines, shortened, spoken_seconds
 from durable_django.management.history import History, StepHistory, seconds_between
 from durable_django.management.rendering import cell, coloured, table
+from durable_django.management.showing import Showing
 
 _LONGEST_LINE = 200
 _HEADER = ("when", "", "step", "state", "attempt", "retries", "took", "what came of it")
@@ -31,23 +31,22 @@ class Event(NamedTuple):
     came_of_it: str = ""
 
 
-def describe(history: History, style: Style) -> str:
+def describe(history: History, style: Style, showing: Showing) -> str:
     """Return facts, timeline and outcome as text."""
-    parts = ["\n".join(_facts(history, style)), _events(history, style), *_outcome(history)]
+    parts = ["\n".join(_facts(history, style, showing)), _events(history, style, showing), *_outcome(history, showing)]
     return "\n\n".join(parts)
 
 
-def _facts(history: History, style: Style) -> Iterator[str]:
+def _facts(history: History, style: Style, showing: Showing) -> Iterator[str]:
     workflow = history.workflow
-    call = history.arguments.described(lambda text: payloads.describe_call(text, _LONGEST_LINE)) or ""
-    yield f"{plain(workflow.pk)}  {plain(workflow.name)}{plain(call)}"
+    yield f"{plain(workflow.pk)}  {plain(workflow.name)}{plain(showing.call(history, _LONGEST_LINE))}"
     yield f"  {'status':<13}{coloured(style, workflow.status, workflow.status)}{_why(history)}"
-    for name, value in _more_facts(history).items():
+    for name, value in _more_facts(history, showing).items():
         if value:
             yield f"  {name:<13}{cell(value, _LONGEST_LINE)}"
 
 
-def _more_facts(history: History) -> dict[str, Any]:
+def _more_facts(history: History, showing: Showing) -> dict[str, Any]:
     workflow = history.workflow
     lost = f", {workflow.recoveries} lost in a row, at most {workflow.max_recoveries}"
     return {
@@ -60,7 +59,7 @@ def _more_facts(history: History) -> dict[str, Any]:
         "started by": workflow.started_by,
         "parent": workflow.parent_id,
         "forked from": workflow.forked_from_id,
-        "attributes": workflow.attributes and json.dumps(workflow.attributes, ensure_ascii=False),
+        "attributes": workflow.attributes and json.dumps(showing.attributes(history), ensure_ascii=False),
     }
 
 
@@ -68,9 +67,9 @@ def _why(history: History) -> str:
     return f" ({shortened(plain(history.situation), _LONGEST_LINE)})" if history.situation else ""
 
 
-def _events(history: History, style: Style) -> str:
+def _events(history: History, style: Style, showing: Showing) -> str:
     """Return the timeline: what happened to the workflow, and its steps, in the order of time."""
-    events = [*_milestones(history), *(_step_event(history, step) for step in history.steps)]
+    events = [*_milestones(history), *(_step_event(history, step, showing) for step in history.steps)]
     events.sort(key=lambda event: event.at or history.now)
     if history.workflow.finished_at is not None:
         # No step begins after the end, but clocks that tick in milliseconds cannot always tell.
@@ -91,7 +90,7 @@ def _milestones(history: History) -> Iterator[Event]:
         yield Event(workflow.claimed_at, what="claimed", attempt=str(workflow.attempt))
 
 
-def _step_event(history: History, entry: StepHistory) -> Event:
+def _step_event(history: History, entry: StepHistory, showing: Showing) -> Event:
     step = entry.step
     return Event(
         step.started_at or step.finished_at,
@@ -101,16 +100,16 @@ def _step_event(history: History, entry: StepHistory) -> Event:
         attempt=str(step.attempt),
         retries=str(step.retries or ""),
         took="" if entry.seconds is None else spoken_seconds(entry.seconds),
-        came_of_it=_came_of(history, entry),
+        came_of_it=_came_of(history, entry, showing),
     )
 
 
-def _came_of(history: History, entry: StepHistory) -> str:
-    error = entry.error.described(payloads.describe_error_line)
-    came = error if error is not None else entry.output.described(payloads.describe_value)
+def _came_of(history: History, entry: StepHistory, showing: Showing) -> str:
+    has_error = entry.error.head is not None
+    came = showing.error_line(entry.error, 2000) if has_error else showing.value(entry.output, 2000)
     if entry.step.next_retry_at is not None:
         left = seconds_between(history.now, entry.step.next_retry_at)
-        came = f"again in {spoken_seconds(left)}, after {came}"
+        came = f"again in {spoken_seconds(left)}, after {came}" if has_error else f"until then {spoken_seconds(left)}"
     return cell(came, _LONGEST_LINE)
 
 
@@ -119,14 +118,11 @@ def _since(history: History, moment: datetime | None) -> str:
     return "-" if seconds is None else f"+ {spoken_seconds(seconds)}"
 
 
-def _outcome(history: History) -> Iterator[str]:
-    error, result = history.error, history.output
-    if error.head is not None:
-        line = error.described(payloads.describe_error_line)
+def _outcome(history: History, showing: Showing) -> Iterator[str]:
+    if history.error.head is not None:
         # A failed run, or one that will be tried again as a whole, keeps its error with it.
-        yield f"  {history.workflow.status}: {plain(line)}"
-        traceback = "" if error.is_cut else payloads.describe_error(str(error.head)).traceback
-        if traceback:
+        yield f"  {history.workflow.status}: {showing.error_line(history.error, 2000)}"
+        if traceback := showing.error(history.error).traceback:
             yield plain_lines(traceback.rstrip())
     elif history.workflow.status == "succeeded" and history.workflow.pruned_at is None:
-        yield f"  result: {shortened(plain(result.described(payloads.describe_value)), _LONGEST_LINE)}"
+        yield f"  result: {shortened(plain(showing.value(history.output, 2000)), _LONGEST_LINE)}"

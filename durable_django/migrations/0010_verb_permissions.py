@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('durable_django', '0006_verbs'),
+        ('durable_django', '0009_alerts'),
     ]
 
     operations = [
@@ -19,8 +19,12 @@ class Migration(migrations.Migration):
             options={'permissions': [('pause_schedule', 'Can pause schedules'), ('resume_schedule', 'Can resume schedules'), ('revert_schedule', 'Can revert schedules to what the code declares'), ('trigger_schedule', 'Can trigger schedules'), ('backfill_schedule', 'Can backfill schedules')], 'verbose_name': 'schedule', 'verbose_name_plural': 'schedules'},
         ),
         migrations.AlterModelOptions(
+            name='worker',
+            options={'permissions': [('drain_worker', 'Can drain workers')], 'verbose_name': 'worker', 'verbose_name_plural': 'workers'},
+        ),
+        migrations.AlterModelOptions(
             name='workflow',
-            options={'permissions': [('cancel_workflow', 'Can cancel workflows'), ('pause_workflow', 'Can pause workflows'), ('resume_workflow', 'Can resume workflows'), ('send_workflow', 'Can send messages to workflows'), ('fork_workflow', 'Can fork workflows'), ('reschedule_workflow', 'Can reschedule workflows'), ('set_priority_workflow', 'Can set the priority of workflows'), ('set_attributes_workflow', 'Can set attributes of workflows'), ('purge_workflow', 'Can purge workflows')], 'verbose_name': 'workflow', 'verbose_name_plural': 'workflows'},
+            options={'permissions': [('view_payload', 'Can view payloads'), ('cancel_workflow', 'Can cancel workflows'), ('pause_workflow', 'Can pause workflows'), ('resume_workflow', 'Can resume workflows'), ('send_workflow', 'Can send messages to workflows'), ('fork_workflow', 'Can fork workflows'), ('reschedule_workflow', 'Can reschedule workflows'), ('set_priority_workflow', 'Can set the priority of workflows'), ('set_attributes_workflow', 'Can set attributes of workflows'), ('purge_workflow', 'Can purge workflows')], 'verbose_name': 'workflow', 'verbose_name_plural': 'workflows'},
         ),
         migrations.AddField(
             model_name='operation',

@@ -1,6 +1,7 @@
 """The tables. Read them with the ORM as you like; change them through the verbs of their querysets and rows."""
 
 from durable_django.models.event import Event, EventChange
+from durable_django.models.incident import Incident
 from durable_django.models.message import Message
 from durable_django.models.operation import Operation
 from durable_django.models.queue import Queue, QueueStart
@@ -13,6 +14,7 @@ from durable_django.models.workflow import Workflow
 __all__ = [
     "Event",
     "EventChange",
+    "Incident",
     "Message",
     "Operation",
     "Queue",

@@ -34,6 +34,10 @@ class MessageQuerySet(models.QuerySet["Message"]):
         }
         return bool(_PUT.execute(self.db, values))
 
+    def sent_by(self, workflow_id: str) -> Self:
+        """Messages that a workflow has sent (index durable_message_sender)."""
+        return self.filter(sender=workflow_id, sender__gt="").order_by("id")
+
     def has(self, workflow_id: str, key: str | None) -> bool:
         """Whether a message with a key has come to a mailbox, received or not (index durable_message_key)."""
         return key is not None and self.filter(workflow_id=workflow_id, idempotency_key=key).exists()
@@ -71,7 +75,9 @@ class Message(models.Model):
                 fields=["workflow", "topic", "id"],
                 condition=models.Q(received_at__isnull=True),
                 name="durable_message_unreceived",
-            )
+            ),
+            # What comes from outside of workflows has no sender, and costs nothing here.
+            models.Index(fields=["sender", "id"], condition=models.Q(sender__gt=""), name="durable_message_sender"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["workflow", "idempotency_key"], name="durable_message_key"),

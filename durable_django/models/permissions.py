@@ -29,6 +29,7 @@ _OF_VERBS = {
         "trigger": "Can trigger schedules",
         "backfill": "Can backfill schedules",
     },
+    "worker": {"drain": "Can drain workers"},
 }
 
 

@@ -10,13 +10,13 @@ from django.contrib.contenttypes.models import ContentType
 from django.urls import reverse
 
 from durable_django.admin.operating.verbs import VERBS, verbs_of
-from durable_django.models import Message, Operation, Queue, Schedule, Workflow
+from durable_django.models import Message, Operation, Queue, Schedule, Worker, Workflow
 from tests.admin.support import AdminTestCase, sheet, url
 from tests.behaviour.scheduling import NOON, at, make
 from tests.sample.scheduled import takes_both
 from tests.sample.workflows import two_marks
 
-KINDS = ("workflow", "queue", "schedule")
+KINDS = ("workflow", "queue", "schedule", "worker")
 VALUES: dict[str, dict[str, Any]] = {
     "cancel": {"reason": "a test", "children": "on"},
     "send": {"topic": "t", "message": '{"approved": true}'},
@@ -26,6 +26,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "set_attributes": {"attributes": '{"region": "north"}'},
     "purge": {"reason": "a test"},
     "revert": {"reason": "a test"},
+    "drain": {"reason": "a test"},
 }
 
 
@@ -46,7 +47,7 @@ class OperatingTestCase(AdminTestCase):
     def setUpTestData(cls):
         super().setUpTestData()
         cls.operator = cls.staff("operator", *cls.permissions())
-        for model in (Workflow, Queue, Schedule, Operation):
+        for model in (Workflow, Queue, Schedule, Worker, Operation):
             ContentType.objects.get_for_model(model)
 
     @staticmethod
@@ -62,7 +63,12 @@ class OperatingTestCase(AdminTestCase):
     def make_targets(self):
         """Make a row for each verb with a button, in a state that the verb would change."""
         self.enterContext(at(NOON, hours=3))
-        made = {"workflow": self.workflow_for, "queue": self.queue_for, "schedule": self.schedule_for}
+        made = {
+            "workflow": self.workflow_for,
+            "queue": self.queue_for,
+            "schedule": self.schedule_for,
+            "worker": self.worker_for,
+        }
         return [
             Target(kind, verb.name, str(made[kind](verb.name)), {**VALUES.get(verb.name, {}), **self.more(verb.name)})
             for kind in KINDS
@@ -96,6 +102,10 @@ class OperatingTestCase(AdminTestCase):
             schedule.pause()
         return schedule.pk
 
+    @staticmethod
+    def worker_for(verb):
+        return Worker.objects.register(f"for-{verb}", 1e9, hostname="here", pid=1).pk
+
     def operate_address(self, target):
         return reverse(f"admin:durable_django_{target.kind}_operate", args=[quote(target.key), target.verb])
 
@@ -120,7 +130,7 @@ class OperatingTestCase(AdminTestCase):
 
     def state(self):
         """Return all that verbs change, to be compared."""
-        return [list(model.objects.order_by("pk").values()) for model in (Workflow, Queue, Schedule, Message)]
+        return [list(model.objects.order_by("pk").values()) for model in (Workflow, Queue, Schedule, Message, Worker)]
 
     def records(self):
         """Return how many records there are of both kinds."""

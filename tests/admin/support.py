@@ -15,11 +15,11 @@ HOSTILE = """'"><script>alert(1)</script><img src=x onerror=y>{{ 7 }}"""
 
 
 class AdminTestCase(TestCase):
-    """Every test is the visit of a member of the staff who may view workflows, queues and workers."""
+    """Every test is the visit of a member of the staff who may view workflows with payloads, queues and workers."""
 
     @classmethod
     def setUpTestData(cls):
-        cls.viewer = cls.staff("viewer", "view_workflow", "view_queue", "view_worker")
+        cls.viewer = cls.staff("viewer", "view_workflow", "view_payload", "view_queue", "view_worker")
         ContentType.objects.get_for_model(Workflow)
 
     def setUp(self):

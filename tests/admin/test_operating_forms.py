@@ -80,7 +80,7 @@ class Forms(OperatingTestCase):
         """The page that asks, and the one that acts."""
         with self.assertNumQueries(6):
             self.client.get(self.operate_address(Target("workflow", "cancel", "a")))
-        with self.assertNumQueries(6):
+        with self.assertNumQueries(7):
             self.client.get(self.operate_address(Target("workflow", "fork", "a")))
 
 
@@ -114,6 +114,7 @@ class Forking(OperatingTestCase):
     def test_offers_the_arguments_to_those_who_may_see_them(self):
         """And to nobody else, who cannot send any, either."""
         address = self.operate_address(Target("workflow", "fork", "a"))
+        self.client.force_login(self.staff("blind", "view_workflow", "fork_workflow"))
         self.assertNotIn("arguments", self.client.get(address).context["form"].fields)
         self.assertEqual(
             Workflow.objects.get(pk="a").arguments, self.fork(place="beginning", arguments='["x"]').arguments
@@ -121,6 +122,16 @@ class Forking(OperatingTestCase):
 
         self.superuser()
         self.assertIn('"w"', self.client.get(address).context["form"]["arguments"].value())
+
+    def test_offers_no_arguments_with_a_secret(self):
+        """What pages hide is not shown for editing, either; without an edit the fork has it all the same."""
+        stored = Workflow.objects.get(pk="a").arguments.replace('"w"', '"password=hunter2"')
+        Workflow.objects.filter(pk="a").update(arguments=stored)
+
+        page = self.client.get(self.operate_address(Target("workflow", "fork", "a")))
+
+        self.assertNotContains(page, "hunter2")
+        self.assertEqual(stored, self.fork(place="beginning", arguments="").arguments)
 
     def test_takes_edited_arguments(self):
         """As positional ones, or by name."""

@@ -11,7 +11,9 @@ class Schedules(AdminTestCase):
     def setUp(self):
         super().setUp()
         Schedule.objects.all().delete()
-        self.client.force_login(self.staff("keeper", "view_schedule", "pause_schedule", "resume_schedule"))
+        self.client.force_login(
+            self.staff("keeper", "view_schedule", "pause_schedule", "resume_schedule", "view_payload")
+        )
         self.schedule = make("30 9 * * *", workflow=takes_both, context={"region": HOSTILE})
 
     def act(self, action):
@@ -41,6 +43,17 @@ class Schedules(AdminTestCase):
         self.assertContains(page, ":30:00", 5)
         self.assertContains(page, "region")
         self.assert_safe(page)
+
+    def test_show_of_their_context_the_size_to_who_may_not_see_payloads(self):
+        """And to others no secret."""
+        Schedule.objects.all().delete()
+        schedule = make("30 9 * * *", workflow=takes_both, context={"region": "eu", "token": "canary"})
+
+        self.assertContains(self.page(schedule.pk, "schedule"), "&#x27;token&#x27;: &#x27;[hidden]&#x27;")
+        self.client.force_login(self.staff("outsider", "view_schedule"))
+        page = self.page(schedule.pk, "schedule")
+        self.assertContains(page, "which you may not see")
+        self.assertNotContains(page, "region")
 
     def test_that_are_broken_can_be_looked_at(self):
         """Whatever a row holds; the list says why it does not fire."""

@@ -1,17 +1,49 @@
 """The page of one workflow: facts, timeline, values, whatever its rows hold."""
 
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from durable_django import send
 from durable_django.base import payloads
-from durable_django.models import Queue, Step, Worker, Workflow
+from durable_django.models import Event, Message, Queue, Step, StreamEntry, Worker, Workflow
 from durable_django.testing import run_until_idle
 from tests.admin.support import HOSTILE, AdminTestCase, url
 from tests.behaviour.retaining import sweep
+from tests.sample import branching, talking
 from tests.sample.models import Mark
 from tests.sample.workflows import Flaky, retried, two_marks
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def crowd(workflow_id, count):
+    """Give a workflow so many steps, children, forks, messages, events and entries."""
+    value, step = payloads.encode("x"), {"name": "s", "attempt": 1}
+    Step.objects.filter(workflow_id=workflow_id).delete()
+    numbers = range(1, count + 1)
+    Step.objects.bulk_create(
+        Step(workflow_id=workflow_id, position=number, output=value, finished_at=NOW, started_at=NOW, **step)
+        for number in numbers
+    )
+    row = {"name": "sample.child", "arguments": "[]", "max_recoveries": 1}
+    Workflow.objects.bulk_create(
+        Workflow(pk=f"{column}-{number}", line=number, **{column: workflow_id}, **row)
+        for number in numbers
+        for column in ("parent_id", "forked_from_id")
+    )
+    Message.objects.bulk_create(Message(workflow_id=workflow_id, value=value, topic="t") for _number in numbers)
+    Message.objects.bulk_create(
+        Message(workflow_id="parent_id-1", sender=workflow_id, value=value) for _number in numbers
+    )
+    Event.objects.bulk_create(Event(workflow_id=workflow_id, key=f"k{number}", value=value) for number in numbers)
+    StreamEntry.objects.bulk_create(
+        StreamEntry(workflow_id=workflow_id, key="log", offset=number, value=value, position=1) for number in numbers
+    )
 
 
 def finished(workflow_id, argument="w", **options):
@@ -21,23 +53,63 @@ def finished(workflow_id, argument="w", **options):
 
 
 class ThePage(AdminTestCase):
-    def test_costs_a_fixed_number_of_queries(self):
-        """For one step and for a thousand, whatever the payloads refer to."""
+    def test_costs_a_bounded_number_of_queries(self):
+        """With a thousand steps, children, messages, forks, events and entries of streams: at most twelve."""
         finished("w1")
+        finished("plain")
+        crowd("w1", 1000)
+        Queue.objects.ensure("default")
+        Queue.objects.edit(partitioned=True, partition_concurrency=5, concurrency=100)
+        Worker.objects.register("worker-1", 60, hostname="here", pid=1)
+        Workflow.objects.filter(pk="plain").update(worker="worker-1")
+
+        for status in ("succeeded", "queued", "running", "waiting", "paused"):
+            worker = None if status == "queued" else "worker-1"
+            Workflow.objects.filter(pk="w1").update(status=status, worker=worker, waiting_for="*", attempt=1)
+            with CaptureQueriesContext(connection) as queries:
+                page = self.page("w1")
+            self.assertLessEqual(len(queries), 12, status)
+            self.assertContains(page, "800 earlier steps are not shown.")
+        with self.assertNumQueries(7):
+            self.page("plain")
+
+    def test_costs_the_same_whatever_payloads_refer_to(self):
+        """No row of the project is read."""
+        finished("w1")
+        mark = Mark.objects.create(label="x")
         with CaptureQueriesContext(connection) as few:
             self.page("w1")
-        stored = payloads.encode([Mark.objects.create(label=str(number)) for number in range(5)])
-        Workflow.objects.update(output=stored)
-        Step.objects.bulk_create(
-            Step(workflow_id="w1", position=position, name="s", attempt=1, output=stored) for position in range(3, 1000)
-        )
+        Workflow.objects.update(output=payloads.encode([mark] * 5))
 
         with self.assertNumQueries(len(few)):
             page = self.page("w1")
 
-        self.assertLessEqual(len(few), 8)
-        self.assertContains(page, f"&lt;sample.Mark {Mark.objects.last().pk}&gt;")
-        self.assertContains(page, "799 earlier steps are not shown.")
+        self.assertContains(page, f"&lt;sample.Mark {mark.pk}&gt;")
+
+    def test_stays_small(self):
+        """However much there is of everything: what is left out is counted."""
+        finished("w1")
+        crowd("w1", 1000)
+
+        page = self.page("w1")
+
+        self.assertLess(len(page.content), 500_000)
+        for text in (
+            "950 earlier ones are not shown.", "950 earlier messages are not shown.",
+            "steps and children are not drawn.",
+        ):  # fmt: skip
+            self.assertContains(page, text)
+
+    def test_shows_the_first_steps_if_asked(self):
+        """The others are one link away."""
+        finished("w1")
+        crowd("w1", 1000)
+
+        page = self.client.get(url("workflow", "change", "w1"), {"steps": "first"})
+
+        self.assertContains(page, "800 later steps are not shown.")
+        self.assertContains(page, '<td class="durable-number">7</td>', html=True)
+        self.assertContains(page, f'href="{url("workflow", "change", "w1")}#durable-steps"')
 
     def test_shows_the_facts_that_there_are(self):
         """Each with its label; what is empty is left out."""
@@ -93,6 +165,21 @@ class ThePage(AdminTestCase):
         self.assertContains(page, "    {\n        &#x27;items&#x27;: [\n            &#x27;xxx")
         self.assertContains(page, "&#x27;size&#x27;: (1, 2),")
 
+    def test_can_be_looked_at_without_time_zones(self):
+        """Moments are naive then, in every state."""
+        retried.using(id="retried").start("w")
+        Flaky.failures = 1
+        run_until_idle()
+        talking.sleeps.using(id="sleeps").start(3600)
+        branching.awaits_own_children.using(id="parent").start("a")
+        run_until_idle()
+        two_marks.using(id="later", delay=3600).start("w")
+        send("parent", "hello", "other")
+
+        with self.settings(USE_TZ=False):
+            for key in ("retried", "sleeps", "parent", "later"):
+                self.assertEqual(200, self.page(key).status_code, key)
+
     def test_finds_ids_with_any_character(self):
         """Slashes, blanks, underscores, quotes, letters of the world."""
         for key in ("a/b", "a b", "a_2Fb", "50%", "訂單", 'q"u?o#t&e', "."):
@@ -106,33 +193,81 @@ class ThePage(AdminTestCase):
 
 
 class TheTimeline(AdminTestCase):
+    def lasting(self, seconds, *steps):
+        """Finish a workflow that took so many seconds, with steps from one second to another."""
+        finished("w1")
+        start = Workflow.objects.get().created_at
+        Workflow.objects.update(started_at=start, finished_at=start + timedelta(seconds=seconds))
+        for position, (begun, ended) in enumerate(steps, 1):
+            Step.objects.filter(position=position).update(
+                started_at=start + timedelta(seconds=begun), finished_at=start + timedelta(seconds=ended)
+            )
+
     def test_places_each_step_on_the_time_of_the_workflow(self):
         """A bar from its start to its end; the whole width is from creation to end."""
-        finished("w1")
-        row = Workflow.objects.get()
-        start = row.created_at
-        Workflow.objects.update(started_at=start, finished_at=start + timedelta(seconds=100))
-        Step.objects.filter(position=1).update(started_at=start, finished_at=start + timedelta(seconds=25))
-        Step.objects.filter(position=2).update(
-            started_at=start + timedelta(seconds=50), finished_at=start + timedelta(seconds=100)
-        )
+        self.lasting(100, (0, 25), (50, 100))
 
         page = self.page("w1")
 
-        self.assertContains(page, '<rect x="0" y="0" width="250" height="10"/>')
-        self.assertContains(page, '<rect x="500" y="0" width="500" height="10"/>')
+        self.assertContains(page, '<rect class="durable-run-time" x="250" y="61" width="183.8" height="12" rx="2"/>')
+        self.assertContains(page, '<rect class="durable-run-time" x="617.5" y="83" width="367.5" height="12" rx="2"/>')
         self.assertContains(page, '<td class="durable-number">25.0 s</td>', html=True)
 
+    def test_tells_queued_time_from_running_time(self):
+        """Of the workflow itself, and of its children."""
+        self.lasting(100, (20, 30), (30, 100))
+        Workflow.objects.update(started_at=Workflow.objects.get().created_at + timedelta(seconds=20))
+
+        page = self.page("w1")
+
+        self.assertContains(page, '<rect class="durable-queue-time" x="250" y="39" width="147" height="12" rx="2"/>')
+        self.assertContains(page, '<rect class="durable-run-time" x="397" y="39" width="588" height="12" rx="2"/>')
+
+    def test_folds_idle_time(self):
+        """A sleep of two days leaves room for the seconds around it; a link shows it at its full length."""
+        self.lasting(172_800, (0, 1), (172_799, 172_800))
+
+        page = self.page("w1")
+        whole = self.client.get(url("workflow", "change", "w1"), {"idle": "shown"})
+
+        self.assertContains(page, "1 d 23 h in which nothing ran, folded")
+        self.assertContains(page, "?idle=shown#durable-timeline")
+        self.assertNotContains(whole, "in which nothing ran")
+        self.assertContains(whole, "Fold idle time")
+
     def test_has_no_number_that_depends_on_the_locale(self):
-        """A thousands separator would break the drawing."""
-        finished("w1")
-        start = Workflow.objects.get().created_at
-        Step.objects.update(started_at=start, finished_at=start + timedelta(seconds=5000))
+        """A thousands separator or a comma would break the drawing."""
+        self.lasting(5000.5, (0, 1250.1), (2000, 5000))
 
         with self.settings(USE_THOUSAND_SEPARATOR=True, LANGUAGE_CODE="de"):
             page = self.page("w1")
 
-        self.assertContains(page, 'width="1000"')
+        drawing = re.search(
+            r'<svg class="durable-timeline" viewBox="0 0 1000 \d+".*?</svg>', page.content.decode(), re.DOTALL
+        )
+        drawn = re.findall(r'\s(?:x|y|x1|x2|cx|cy|width|height)="([^"]*)"', drawing[0])
+        self.assertEqual([], [number for number in drawn if not re.fullmatch(r"\d+(\.\d)?", number)])
+
+    def test_has_a_line_for_now_while_the_workflow_is_live(self):
+        """And not for one that has ended."""
+        finished("w1")
+        self.assertNotContains(self.page("w1"), 'class="durable-now"')
+
+        Workflow.objects.update(status="paused", finished_at=None)
+        self.assertContains(self.page("w1"), 'class="durable-now"')
+
+    def test_draws_children_and_messages(self):
+        """Each child as a lane that leads to it, each message as a tick."""
+        branching.awaits_own_children.using(id="w1").start("a", "b")
+        run_until_idle()
+        child = Workflow.objects.filter(parent="w1").order_by("line").first()
+        send("w1", "hello", "greeting")
+
+        page = self.page("w1")
+
+        self.assertContains(page, f'<a href="{url("workflow", "change", child.pk)}" tabindex="-1">')
+        self.assertContains(page, "waits to be received: greeting")
+        self.assertContains(page, f"child {child.pk}: waiting")
 
     def test_shows_retries_and_the_last_error(self):
         """A step between two retries, and its workflow, which waits."""
@@ -143,7 +278,8 @@ class TheTimeline(AdminTestCase):
         page = self.page("w1")
 
         self.assertContains(page, '<span class="durable-badge durable-retrying">retrying</span>', html=True)
-        self.assertContains(page, "tries again later after a failure")
+        self.assertContains(page, "retry 1 of step &#x27;flaky&#x27; in ")
+        self.assertContains(page, "1 retry")
         self.assertContains(page, "ConnectionError: the provider does not answer")
 
     def test_bears_clocks_that_went_back(self):
@@ -196,3 +332,53 @@ class WhateverARowHolds(AdminTestCase):
 
         self.assertLess(len(page.content), 60_000)
         self.assertContains(page, "(600002 characters, too many to be shown)")
+
+
+class WhatIsAroundIt(AdminTestCase):
+    def test_stands_on_the_page(self):
+        """Mail from outside and from others, mail to others, events, streams, forks."""
+        talking.receives_many.using(id="w1").start(2, "t")
+        run_until_idle()
+        send("w1", "from-outside", "t")
+        talking.sends.using(id="sender").start("w1", "from-sender", topic="t")
+        talking.publishes.using(id="publisher").start("price", 7, 8)
+        talking.streams_async.using(id="streamer").start("log", "one", "two")
+        run_until_idle()
+        Workflow.objects.filter(pk="publisher").update(forked_from="w1")
+
+        page = self.page("w1")
+
+        for text in ("from-outside", "from-sender", f'<a href="{url("workflow", "change", "sender")}">sender</a>'):
+            self.assertContains(page, text)
+        self.assertContains(page, f'<a href="{url("workflow", "change", "publisher")}">publisher</a>')
+        self.assertContains(self.page("sender"), "from-sender")
+        self.assertContains(self.page("publisher"), '<code class="durable-code">8</code>')
+        self.assertContains(self.page("streamer"), "stream of 2 entries")
+        self.assertContains(self.page("streamer"), ">closed</span>")
+
+    def test_leads_to_the_object_that_it_is_about(self):
+        """Or names it, if it has no page."""
+        user = User.objects.create_user("ada")
+        finished("w1")
+        for model, text in ((User, f"auth.user {user.pk}"), (Mark, f"sample.mark {user.pk}")):
+            kind = ContentType.objects.get_for_model(model)
+            Workflow.objects.update(subject_type=kind, subject_id=str(user.pk))
+            self.assertContains(self.page("w1"), text)
+        self.assertContains(self.page("w1"), "Subject")
+
+
+class LivePages(AdminTestCase):
+    def test_look_again_while_the_workflow_is_live(self):
+        """The script reads from the page how often."""
+        talking.receives.using(id="live").start("t", None)
+        finished("ended")
+
+        self.assertContains(self.page("live"), 'data-durable-live="3000"')
+        self.assertContains(self.page("ended"), 'data-durable-live=""')
+        self.assertContains(self.page("live"), "durable_django/live.js")
+
+    def test_need_no_script_and_no_style_of_their_own(self):
+        """Under a strict content security policy."""
+        talking.receives.using(id="live").start("t", None)
+
+        self.assert_safe(self.page("live"))

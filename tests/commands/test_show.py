@@ -71,12 +71,12 @@ class TheTimeline(TestCase):
         self.assertIn("(148 earlier steps: see --steps)", durable("show", "w1", "--steps", "2"))
 
     def test_costs_a_fixed_number_of_queries(self):
-        """The row, the number of its steps, the steps: however many there are, whatever they hold."""
+        """The row and its steps: however many there are, whatever they hold."""
         mark = Mark.objects.create(label="x")
         two_marks.using(id="w1").start(mark)
         run_until_idle()
 
-        with self.assertNumQueries(3):
+        with self.assertNumQueries(2):
             durable("show", "w1")
 
 
@@ -95,7 +95,7 @@ class TheReason(TestCase):
 
         text = durable("show", "w1")
 
-        self.assertIn("queued (is not due yet)", text)
+        self.assertIn("queued (is not due before ", text)
         self.assertRegex(text, r"due +20\d\d-")
 
     def test_is_missing_code(self):
@@ -103,7 +103,7 @@ class TheReason(TestCase):
         two_marks.using(id="w1").start("w")
         Workflow.objects.update(name="shop.gone", waiting_for="code")
 
-        self.assertIn("no worker that has looked at it knows 'shop.gone'", durable("show", "w1"))
+        self.assertIn("no live worker knows 'shop.gone'", durable("show", "w1"))
 
     def test_is_what_an_operator_said(self):
         """The reason of a pause or a cancellation."""
@@ -121,7 +121,9 @@ class TheReason(TestCase):
 
         text = durable("show", "w1")
 
-        self.assertIn("waiting (tries again later after a failure)", text)
+        self.assertRegex(
+            text, r"waiting \(retry 1 of step 'flaky' in \d.* s, last error: ConnectionError: the provider"
+        )
         self.assertRegex(text, r"again in \d.*, after ConnectionError: the provider does not answer")
 
 
@@ -211,3 +213,28 @@ class AnIdThatNobodyHas(TestCase):
 
         with self.assertRaisesMessage(CommandError, "There is no workflow order-12. Did you mean order-1234?"):
             durable("show", "order-12")
+
+
+class Secrets(TestCase):
+    CANARY = "hunter2-canary"
+
+    def test_are_shown_nowhere(self):
+        """In arguments given by name or place, results, errors, attributes; to people and to programs."""
+        two_marks.using(id="w1", attributes={"api_key": self.CANARY}).start(label={"password": self.CANARY})
+        run_until_idle()
+        stored = payloads.encode({"token": [self.CANARY]})
+        error = payloads.encode_error(raised(ValueError(f"password={self.CANARY}")))
+        Workflow.objects.update(output=stored, error=error, status="failed")
+        Step.objects.filter(position=1).update(output=stored)
+        Step.objects.filter(position=2).update(error=error)
+
+        for text in (durable("show", "w1"), durable("show", "w1", "--json")):
+            self.assertNotIn(self.CANARY, text)
+            self.assertIn("[hidden]", text)
+
+    def test_are_shown_if_the_project_says_so(self):
+        """An empty REDACT hides nothing."""
+        two_marks.using(id="w1").start({"password": self.CANARY})
+
+        with self.settings(DURABLE_DJANGO={"REDACT": ""}):
+            self.assertIn(self.CANARY, durable("show", "w1"))

@@ -107,6 +107,13 @@ class TheSettings(CheckTestCase):
                         messages, "E003", words, repr(value), hint=f"The default is {defaults()[key]!r}"
                     )
 
+    def test_E003_shows_no_secret(self):
+        """A token of a wrong type may be the right one."""
+        (message,) = found(ours.check_settings, MONITORING_TOKEN=b"hunter2")
+
+        self.assertIn("must be a str, got bytes.", message.msg)
+        self.assertNotIn("hunter2", f"{message.msg} {message.hint}")
+
     def test_E003_covers_every_key(self):
         """No setting takes just anything."""
         for key in defaults():
@@ -131,6 +138,15 @@ class TheSettings(CheckTestCase):
 
         for path in ("", "tests.rooms.test_checks.found"):
             self.assertEqual([], found(ours.check_settings, STREAM_PERMISSION=path))
+
+    def test_E013_with_a_redaction_that_is_none(self):
+        """It must be there, and callable; none at all shows everything."""
+        for path in ("nowhere.redact", "redact", "tests.settings.SECRET_KEY"):
+            messages = found(ours.check_settings, REDACT=path)
+            self.assert_message(messages, "E013", path, hint="def redact(name, value)")
+
+        for path in ("", "tests.rooms.test_checks.found"):
+            self.assertEqual([], found(ours.check_settings, REDACT=path))
 
     def test_that_are_wrong_twice_say_both(self):
         """All findings at once."""

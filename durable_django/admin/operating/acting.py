@@ -25,6 +25,7 @@ COLUMNS = {
         "is_paused", "is_edited", "concurrency", "worker_concurrency", "rate_limit", "rate_seconds", "is_partitioned",
         "partition_concurrency", "partition_rate_limit", "partition_rate_seconds",
     ),
+    "worker": ("must_drain",),
     "schedule": ("is_paused", "cron", "timezone", "workflow", "queue", "catch_up", "overlap", "jitter_seconds"),
 }  # fmt: skip
 _MOST_ERRORS = 5

@@ -87,6 +87,11 @@ def revert_row(row: Any, _options: Options) -> Made:
     return {} if row.revert() else None
 
 
+def drain_row(row: Any, _options: Options) -> Made:
+    """Drain a worker."""
+    return {} if row.drain() else None
+
+
 def trigger(row: Any, _options: Options) -> Made:
     """Start the workflow of a schedule."""
     return {"workflow": row.trigger()}

@@ -17,6 +17,7 @@ from durable_django.admin.operating.fields import JsonField
 from durable_django.admin.operating.forms import ReasonForm
 from durable_django.base import payloads, registry
 from durable_django.exceptions import PayloadError
+from durable_django.management.showing import parameters_of, showing
 from durable_django.models.status import Status
 
 #: Arguments that are longer are not offered for editing.
@@ -48,14 +49,14 @@ class ForkForm(ReasonForm):
     queue = forms.ChoiceField(label=_("Queue"), required=False)
 
     def prepare(self, rows: Sequence[Any], *, may_see_payloads: bool) -> None:
-        """Offer the arguments of one workflow, as far as JSON has words for them, to those who may see them."""
+        """Offer the arguments of one workflow to those who may see them: without secrets, as far as JSON has words."""
         names = [(name, name) for name in registry.queues.names()]
         self.fields["queue"].choices = [("", _("that of the original")), *names]  # type: ignore[attr-defined]
         self.fields["place"].initial = _likely_place(rows)
         if not may_see_payloads or len(rows) != 1:
             del self.fields["arguments"]
         else:
-            self.fields["arguments"].initial = _written(rows[0].arguments)
+            self.fields["arguments"].initial = _written(rows[0].name, rows[0].arguments)
 
     def clean_arguments(self) -> Any:
         """Refuse what is no call."""
@@ -98,9 +99,9 @@ def _call(value: Any) -> SimpleNamespace:
     return SimpleNamespace(args=call.get("args", []), kwargs=call.get("kwargs", {}))
 
 
-def _written(stored: str) -> str:
-    """Return stored arguments as JSON to be edited; empty if that would not bring back the same values."""
-    if not stored or len(stored) > _LONGEST_CALL:
+def _written(name: str, stored: str) -> str:
+    """Return stored arguments as JSON to be edited; empty if that would show a secret, or not bring back the same."""
+    if not stored or len(stored) > _LONGEST_CALL or _has_secret(name, stored):
         return ""
     try:
         value = json.loads(stored)
@@ -110,3 +111,10 @@ def _written(stored: str) -> str:
     except (ValueError, TypeError, AttributeError, RecursionError, PayloadError):
         return ""
     return json.dumps(value, indent=2, ensure_ascii=False) if is_plain else ""
+
+
+def _has_secret(name: str, stored: str) -> bool:
+    """Whether pages would show some part otherwise than it is."""
+    longest = 2 * _LONGEST_CALL
+    shown = payloads.describe_call(stored, longest, redact=showing().redact, parameters=parameters_of(name))
+    return shown != payloads.describe_call(stored, longest)

@@ -242,6 +242,18 @@ VERBS = (
         form=BackfillForm,
         preview=doing.preview_backfill,
     ),
+    Verb(
+        name="drain",
+        kind="worker",
+        label=_("Drain"),
+        effect=_("They claim nothing more, and end when what they run has ended. This cannot be taken back."),
+        done=ngettext_lazy("%(n)d worker drains.", "%(n)d workers drain.", "n"),
+        left=ngettext_lazy("%(n)d was told already, or is gone.", "%(n)d were told already, or are gone.", "n"),
+        log=_("Drained."),
+        fits=lambda row: row.has_lease and row.takes_slots and not row.must_drain,
+        on_each=doing.drain_row,
+        is_destructive=True,
+    ),
 )
 
 

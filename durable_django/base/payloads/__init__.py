@@ -8,7 +8,7 @@ neither code to import nor a function to call.
     scalars, moments, containers, enums, records, raised, instances, lazies    one kind of value each
     encoding, decoding, copies, calls                                          the verbs
     errors, error_reading                                                      exceptions as outcomes
-    describing                                                                 for people
+    describing, redacting                                                      for people
 """
 
 from durable_django.base.payloads import (
@@ -29,6 +29,7 @@ from durable_django.base.payloads.describing import describe_call, describe_erro
 from durable_django.base.payloads.encoding import encode
 from durable_django.base.payloads.error_reading import ErrorDescription, decode_error, describe_error
 from durable_django.base.payloads.errors import encode_error
+from durable_django.base.payloads.redacting import redacted, redacted_call, redacted_error
 
 # Importing these rooms is what fills the tables of packing.py and decoding.py.
 KINDS = (scalars, moments, containers, enums, records, raised, instances, lazies)
@@ -46,6 +47,9 @@ __all__ = [
     "encode_call",
     "encode_error",
     "fingerprint",
+    "redacted",
+    "redacted_call",
+    "redacted_error",
     "register_codec",
     "round_trip",
     "with_first",

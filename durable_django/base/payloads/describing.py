@@ -7,51 +7,69 @@ whatever a row holds can be shown, at the cost of parsing its text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from durable_django.base.payloads.decoding import WRITTEN_BY_OTHERS, parse
 from durable_django.base.payloads.error_reading import describe_error
 from durable_django.base.payloads.layout import Group, flat, laid_out
+from durable_django.base.payloads.redacting import redacted, redacted_call, redacted_error
 from durable_django.base.payloads.shapes import node_of
 from durable_django.base.payloads.writing import CONTENT, TAG
 from durable_django.base.texts import shortened
 from durable_django.exceptions import UnreadablePayload
+from durable_django.redaction import Redact
 
 
-def describe_call(stored: str, longest: int = 2000, *, width: int | None = None) -> str:
+def describe_call(
+    stored: str,
+    longest: int = 2000,
+    *,
+    width: int | None = None,
+    redact: Redact | None = None,
+    parameters: Sequence[str] = (),
+) -> str:
     """
     Return stored arguments as they were written in the call: (7, express=True).
 
-    width  break into lines of about so many characters; None for one line
+    width       break into lines of about so many characters; None for one line
+    redact      what is asked about every part before it is shown; None shows all
+    parameters  names of the positional arguments, which redact is asked about
     """
     try:
-        args, kwargs = call_of(parse(stored))
+        tree = parse(stored)
+        args, kwargs = call_of(tree if redact is None else redacted_call(tree, redact, parameters))
         parts = [*(("", node_of(value)) for value in args), *((f"{name}=", node_of(kwargs[name])) for name in kwargs)]
     except UnreadablePayload as error:
         return _unreadable(error, longest)
     return _written(Group("(", tuple(parts), ")"), longest, width)
 
 
-def describe_value(stored: str | None, longest: int = 2000, *, width: int | None = None) -> str | None:
+def describe_value(
+    stored: str | None, longest: int = 2000, *, width: int | None = None, redact: Redact | None = None, name: str = ""
+) -> str | None:
     """
     Return a stored value as Python writes it, None if there is none.
 
-    width  break into lines of about so many characters; None for one line
+    width   break into lines of about so many characters; None for one line
+    redact  what is asked about every part before it is shown; None shows all
+    name    what holds the value, which redact is asked about
     """
     if stored is None:
         return None
     try:
-        node = node_of(parse(stored))
+        tree = parse(stored)
+        node = node_of(tree if redact is None else redacted(tree, redact, name))
     except UnreadablePayload as error:
         return _unreadable(error, longest)
     return _written(node, longest, width)
 
 
-def describe_error_line(stored: str | None, longest: int = 2000) -> str | None:
+def describe_error_line(stored: str | None, longest: int = 2000, *, redact: Redact | None = None) -> str | None:
     """Return a stored error as type and message, None if there is none."""
     if stored is None:
         return None
-    found = describe_error(stored)
+    found = describe_error(stored) if redact is None else redacted_error(describe_error(stored), redact)
     return shortened(f"{found.type}: {found.message}" if found.message else found.type, longest)
 
 

@@ -17,6 +17,7 @@ from durable_django.management import (
     forking,
     history,
     listing,
+    probing,
     pruning,
     queues,
     rendering,
@@ -24,6 +25,7 @@ from durable_django.management import (
     scheduling,
     selection,
     sending,
+    showing,
     starting,
     timeline,
     workers,
@@ -44,9 +46,9 @@ class Command(BaseCommand):
         """Declare a sub-command for each verb."""
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
         listing.add_arguments(verbs.add_parser("list", help="workflows, the newest first"))
-        showing = verbs.add_parser("show", help="one workflow: facts, timeline, outcome")
-        showing.add_argument("id", type=arguments.text, metavar="ID")
-        showing.add_argument(
+        show = verbs.add_parser("show", help="one workflow: facts, timeline, outcome")
+        show.add_argument("id", type=arguments.text, metavar="ID")
+        show.add_argument(
             "--steps", type=arguments.number_or_all, default=100, metavar="N", help="the last so many (100), 0 for all"
         )
         starting.add_arguments(verbs.add_parser("start", help="start a workflow by its name"))
@@ -57,10 +59,13 @@ class Command(BaseCommand):
         sending.add_arguments(verbs.add_parser("send", help="send a message to a workflow"))
         pruning.add_arguments(verbs.add_parser("prune", help="take all but the bare row from what ended long ago"))
         replaying.add_arguments(verbs.add_parser("replay", help="does the code fit the histories that are under way?"))
-        queues.add_arguments(verbs.add_parser("queues", help="how full the queues are; pause, resume or revert some"))
+        words = "how full the queues are; pause, drain, resume or revert some"
+        queues.add_arguments(verbs.add_parser("queues", help=words))
         words = "when the schedules fire next; pause, resume, revert, trigger or backfill some"
         scheduling.add_arguments(verbs.add_parser("schedules", help=words))
-        workers.add_arguments(verbs.add_parser("workers", help="worker processes: which live, what they hold"))
+        words = "worker processes: which live, what they hold; drain some"
+        workers.add_arguments(verbs.add_parser("workers", help=words))
+        probing.add_arguments(verbs.add_parser("health", help="for probes: whether work gets done; exit code 1 if not"))
         for each in verbs.choices.values():
             each.add_argument("--json", action="store_true", help="answer in JSON")
         worker.Command().add_arguments(verbs.add_parser("worker", help="the same as manage.py worker"))
@@ -97,7 +102,8 @@ class Command(BaseCommand):
             "schedules": scheduling.run,
             "send": sending.run,
             "replay": replaying.run,
-            "workers": workers.show,
+            "workers": workers.run,
+            "health": probing.run,
         }
         if options["verb"] == "show":
             self._show(options)
@@ -108,9 +114,12 @@ class Command(BaseCommand):
         row = history.without_payloads(selection.workflows()).filter(pk=options["id"]).first()
         if row is None:
             raise selection.not_found([options["id"]])
-        found = history.read(row, options["steps"])
+        shown = showing.showing()
+        found = history.read(row, options["steps"], redact=shown.redact)
         is_json = options["json"]
-        text = rendering.dumps(rendering.shown(found)) if is_json else timeline.describe(found, self.style)
+        text = (
+            rendering.dumps(rendering.shown(found, shown)) if is_json else timeline.describe(found, self.style, shown)
+        )
         self.stdout.write(text)
 
 
