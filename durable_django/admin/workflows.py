@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Exists, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
@@ -25,6 +25,7 @@ from durable_django.admin.workflow_page.page import Asked, page_of
 from durable_django.base.texts import plain, spoken_seconds
 from durable_django.management import history, surroundings
 from durable_django.management.selection import beginning_with
+from durable_django.models.operation import Operation
 from durable_django.models.workflow import Workflow
 
 
@@ -81,7 +82,8 @@ class WorkflowAdmin(OperatedAdmin):
         if "\0" in object_id:
             return None
         rows = surroundings.counted(history.without_payloads(self.get_queryset(request)))
-        return rows.filter(pk=object_id).first()
+        operations = Exists(Operation.objects.of_outer("workflow"))
+        return rows.annotate(has_records=operations).filter(pk=object_id).first()
 
     def render_change_form(  # noqa: PLR0913, PLR0917 - Django's signature
         self,

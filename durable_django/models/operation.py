@@ -28,6 +28,10 @@ class OperationQuerySet(models.QuerySet["Operation"]):
         """Those of one row, the newest first (index durable_operation_object)."""
         return self.filter(object_kind=kind, object_id=object_id).order_by("-pk")
 
+    def of_outer(self, kind: str) -> Self:
+        """Those of the row that a query around this one reads, whose key is a text (index durable_operation_object)."""
+        return self.filter(object_kind=kind, object_id=models.OuterRef("pk"))
+
     def has(self, form_id: str) -> bool:
         """Whether a form was sent before (index durable_operation_form)."""
         return self.filter(form_id=form_id).exists()

@@ -123,7 +123,7 @@ class ThePageOfAWorkflow(AdminCase):
         run_until_idle()
         ContentType.objects.get_for_model(Workflow)
 
-        with self.assertNumQueries(8):
+        with self.assertNumQueries(7):
             self.page(handle.id)
 
     def test_offers_no_change(self):
