@@ -5,7 +5,7 @@ The settings: typed defaults over `settings.DURABLE_DJANGO`, read live.
     durable_settings.LEASE_SECONDS
 
 Nothing is copied at import, so `override_settings(DURABLE_DJANGO={...})` just works. Unknown keys and values of a
-wrong type are reported by the system checks (checks.py), not here: reading a setting never raises for another's fault.
+wrong type are reported by the system checks (checks/), not here: reading a setting never raises for another's fault.
 """
 
 from __future__ import annotations

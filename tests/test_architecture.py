@@ -44,7 +44,7 @@ MAY_READ_SETTINGS = {
     "base/clock.py": "USE_TZ decides whether a moment is given back aware",
     "conf.py": "the room of the settings",
     "apps.py": "sees at start whether the project is complete",
-    "checks.py": "judges the project's settings, also those of others",
+    "checks/": "judges the project's settings, also those of others",
     "migrations/": "the user model is named by a setting",
 }
 MAY_WRITE_ROWS = {

@@ -153,6 +153,39 @@ class Epoch(models.Expression):
         return f"EXTRACT(EPOCH FROM {moment})::double precision", params
 
 
+class PartOfPast(models.Expression):
+    """
+    In which part of the seconds that end now a moment lies.
+
+    1 for the oldest part and what is older, `parts` for the newest and what is to come. For a hundred thousand rows at
+    a time: PostgreSQL takes ten times as long to extract an epoch from each of them.
+    """
+
+    def __init__(self, moment: str, seconds: float, parts: int) -> None:
+        super().__init__(output_field=models.IntegerField())
+        self.moment: Any = models.F(moment)
+        self.now: Any = Now()
+        self.seconds, self.parts = float(seconds), parts
+
+    def get_source_expressions(self) -> list[Any]:
+        return [self.moment, self.now]
+
+    def set_source_expressions(self, exprs: Any) -> None:
+        self.moment, self.now = exprs
+
+    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
+        moment, moment_params = compiler.compile(self.moment)
+        now, now_params = compiler.compile(self.now)
+        width = self.seconds / self.parts
+        if connection.vendor == "sqlite":
+            ago = f"(JULIANDAY({now}) - JULIANDAY({moment})) * 86400.0 / %s"
+            sql = f"MIN(MAX(%s - CAST({ago} AS INTEGER), 1), %s)"
+            return sql, [self.parts, *now_params, *moment_params, width, self.parts]
+        begins = f"{now} - MAKE_INTERVAL(secs => (%s * ago)::double precision)"
+        bounds = f"ARRAY(SELECT {begins} FROM GENERATE_SERIES(%s, 1, -1) AS ago)"  # noqa: S608 - compiled by Django
+        return f"GREATEST(WIDTH_BUCKET({moment}, {bounds}), 1)", [*moment_params, *now_params, width, self.parts]
+
+
 def instant(epoch_seconds: float) -> datetime:
     """Return what Epoch has read, to the millisecond, as an aware moment in UTC."""
     return datetime.fromtimestamp(round(epoch_seconds, 3), UTC)

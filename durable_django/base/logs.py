@@ -31,9 +31,16 @@ def connect() -> None:
 
 
 def show_on_terminal(*, is_quiet: bool = False) -> None:
-    """Show the records on the terminal, unless the project has configured a handler for them."""
-    if not is_quiet and not logging.getLogger("durable_django").hasHandlers():
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    """Show the records on the terminal, unless the project has configured a handler for them; no others."""
+    logger = logging.getLogger("durable_django")
+    if is_quiet or logger.hasHandlers():
+        return
+    # Not on the root: what other libraries say, and how the project shows it, is not for a command to decide.
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)
 
 
 def _extra(facts: dict[str, Any]) -> dict[str, Any]:

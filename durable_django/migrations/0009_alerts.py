@@ -44,10 +44,6 @@ class Migration(migrations.Migration):
             name='runnable_at',
             field=durable_django.base.clock.MomentField(blank=True, null=True),
         ),
-        migrations.AddIndex(
-            model_name='workflow',
-            index=models.Index(condition=models.Q(('status', 'failed')), fields=['finished_at'], name='durable_workflow_failed'),
-        ),
         migrations.AddConstraint(
             model_name='incident',
             constraint=models.UniqueConstraint(fields=('kind', 'subject'), name='durable_incident_key'),

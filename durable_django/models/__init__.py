@@ -4,6 +4,7 @@ from durable_django.models.event import Event, EventChange
 from durable_django.models.incident import Incident
 from durable_django.models.message import Message
 from durable_django.models.operation import Operation
+from durable_django.models.overview import Overview
 from durable_django.models.queue import Queue, QueueStart
 from durable_django.models.schedule import Schedule
 from durable_django.models.step import Step
@@ -17,6 +18,7 @@ __all__ = [
     "Incident",
     "Message",
     "Operation",
+    "Overview",
     "Queue",
     "QueueStart",
     "Schedule",

@@ -182,7 +182,12 @@ class Workflow(OperatorRowVerbs, models.Model):
                 condition=Q(subject_id__isnull=False),
                 name="durable_workflow_subject",
             ),
-            models.Index(fields=["finished_at"], condition=Q(status="failed"), name="durable_workflow_failed"),
+            models.Index(fields=["-created_at"], condition=Q(status="paused"), name="durable_workflow_paused"),
+            models.Index(
+                fields=["status", "-finished_at"],
+                condition=Q(finished_at__isnull=False),
+                name="durable_workflow_finished",
+            ),
             models.Index(
                 fields=["retention_seconds", "status", "finished_at"],
                 condition=Q(finished_at__isnull=False, is_bare=False),

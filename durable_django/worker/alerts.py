@@ -96,7 +96,7 @@ class Alerts:
                     signals.workflows_failing.send_robust(sender=name, name=name, count=len(ids), workflow_id=ids[0])
 
     def _failed(self, seconds: float, besides: Collection[str] = ()) -> dict[str, list[str]]:
-        """Return the ids of what failed lately, the last ones, by name (index durable_workflow_failed)."""
+        """Return the ids of what failed lately, the last ones, by name (index durable_workflow_finished)."""
         failed = Workflow.objects.using(self.alias).filter(status=Literal("failed")).exclude(name__in=besides)
         lately = failed.filter(finished_at__gt=clock.Later(-seconds)).order_by("-finished_at")
         ids = defaultdict(list)

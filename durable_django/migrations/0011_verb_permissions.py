@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('durable_django', '0009_alerts'),
+        ('durable_django', '0010_admin_indexes'),
     ]
 
     operations = [
