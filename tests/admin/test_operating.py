@@ -122,9 +122,9 @@ class Cancelling(OperatingTestCase):
         keys = [f"w{number}" for number in range(30)]
         chosen = {"action": "cancel", "_selected_action": keys}
 
-        with self.assertNumQueries(9):
+        with self.assertNumQueries(10):
             self.client.post(url("workflow", "changelist"), chosen)
-        with self.assertNumQueries(22):
+        with self.assertNumQueries(23):
             self.client.post(url("workflow", "changelist"), {**chosen, "confirmed": "30", **sheet(reason="x")})
 
 

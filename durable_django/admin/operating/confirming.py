@@ -59,7 +59,9 @@ class Confirmation:
     @cached_property
     def found(self) -> list[Any]:
         """The rows, and one more if there are more than may be changed."""
-        rows = self.chosen.only(*_WORKFLOW_COLUMNS) if self.verb.kind == "workflow" else self.chosen
+        # The list of workflows reads what they are about as well, by a join.
+        is_wide = self.verb.kind == "workflow"
+        rows = self.chosen.select_related(None).only(*_WORKFLOW_COLUMNS) if is_wide else self.chosen
         return list(rows[: MOST_CHANGED + 1])
 
     @property

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from django.contrib.admin.options import IS_POPUP_VAR
-from django.contrib.admin.utils import quote, unquote
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -18,25 +17,15 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from durable_django.admin.operating import verbs
 from durable_django.admin.operating.acting import carry_out
+from durable_django.admin.operating.buttons import NEXT, Button, buttons_of
 from durable_django.admin.operating.confirming import MOST_NAMED, Confirmation, row_url
 from durable_django.admin.operating.outcomes import tell
 from durable_django.admin.operating.records import records_of
-from durable_django.admin.operating.verb import Text, Verb
+from durable_django.admin.operating.verb import Verb
 from durable_django.admin.readonly import ReadOnlyAdmin
 from durable_django.base.texts import plain, shortened
 
 _TEMPLATE = "admin/durable_django/operating/confirm.html"
-#: Where to go afterwards, if it is an address of this site.
-_NEXT = "next"
-
-
-@dataclass(frozen=True)
-class Button:
-    """A link to the page that asks for confirmation."""
-
-    label: Text
-    url: str
-    is_destructive: bool
 
 
 class OperatedAdmin(ReadOnlyAdmin):
@@ -99,11 +88,8 @@ class OperatedAdmin(ReadOnlyAdmin):
 
     def buttons(self, request: HttpRequest, row: Any) -> list[Button]:
         """Return the verbs that the user may do and that would change the row."""
-        return [
-            Button(verb.label, self._url(row, verb), verb.is_destructive)
-            for verb in self._verbs()
-            if verb.fits(row) and self.is_allowed(request, verb)
-        ]
+        allowed = [verb for verb in self._verbs() if self.is_allowed(request, verb)]
+        return buttons_of(row, allowed, self.admin_site.name)
 
     def operate_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponse:
         """Ask for confirmation (GET), then do it (POST)."""
@@ -151,17 +137,14 @@ class OperatedAdmin(ReadOnlyAdmin):
             "preview_count": len(asked.preview),
             "row": None if row is None else shortened(plain(row), 120),
             "row_url": None if row is None else row_url(self, row),
-            "back": asked.request.get_full_path() if row is None else row_url(self, row),
+            "back": asked.request.get_full_path() if row is None else _wanted(asked.request) or row_url(self, row),
         }
         return TemplateResponse(asked.request, _TEMPLATE, context)
 
     def _behind(self, request: HttpRequest, row: Any) -> str:
         """Return where to go afterwards: where the address says, if that is here; the page; the list."""
-        wanted = request.GET.get(_NEXT, "")
-        if wanted and url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure()):
+        if wanted := _wanted(request):
             return wanted
-        if row is None:
-            return request.get_full_path()
         if self.get_queryset(request).filter(pk=row.pk).exists():
             return row_url(self, row)
         return self._reverse("changelist")
@@ -169,14 +152,18 @@ class OperatedAdmin(ReadOnlyAdmin):
     def _verbs(self) -> list[Verb]:
         return verbs.verbs_of(str(self.opts.model_name))
 
-    def _url(self, row: Any, verb: Verb) -> str:
-        return self._reverse("operate", quote(row.pk), verb.name)
-
-    def _reverse(self, view: str, *args: str) -> str:
-        return reverse(f"admin:{self._url_name(view)}", args=args, current_app=self.admin_site.name)
+    def _reverse(self, view: str) -> str:
+        return reverse(f"admin:{self._url_name(view)}", current_app=self.admin_site.name)
 
     def _url_name(self, view: str) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}_{view}"
+
+
+def _wanted(request: HttpRequest) -> str:
+    """Return where the address says to go afterwards; empty if that is not on this site."""
+    wanted: str = request.GET.get(NEXT, "")
+    is_here = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
+    return wanted if is_here else ""
 
 
 def _action(verb: Verb) -> Callable[[OperatedAdmin, HttpRequest, QuerySet[Any]], HttpResponse | None]:
