@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from durable_django.admin.addresses import list_of, page_of
 from durable_django.admin.moments import moment
+from durable_django.admin.operating.verbs import verbs_of
 from durable_django.base.texts import plain, shortened
 from durable_django.management import failing
 from durable_django.management.showing import showing
@@ -23,11 +24,20 @@ PERIODS: dict[str, tuple[float, Any]] = {
 _USUAL_PERIOD = "24h"
 #: Characters of a message.
 _LONGEST_MESSAGE = 200
+#: What can be done to a group as a whole.
+_OFFERED = ("resume", "fork")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One group as the page shows it; keys are what names the group in an address."""
+    """
+    One group as the page shows it.
+
+    address     the list of its workflows, from which verbs are done to all of them
+    example     the page of one of them
+    example_id  the same one
+    keys        what names the group in an address
+    """
 
     workflow: str
     step: str
@@ -38,6 +48,7 @@ class Line:
     last: str
     address: str
     example: str
+    example_id: str
     keys: dict[str, str]
 
 
@@ -55,6 +66,7 @@ def page_of_failures(request: HttpRequest, site: str) -> dict[str, Any]:
         "lines": [
             _line(failure if may_read else replace(failure, message=""), period, site) for failure in found.groups
         ],
+        "verbs": [verb for verb in verbs_of("workflow") if verb.name in _OFFERED and verb.is_allowed(request)],
         "seen_since": found.seen_since,
         "period": PERIODS[period][1],
         "periods": [(key, title, key == period) for key, (_seconds, title) in PERIODS.items()],
@@ -62,8 +74,8 @@ def page_of_failures(request: HttpRequest, site: str) -> dict[str, Any]:
 
 
 def _line(failure: failing.Failure, period: str, site: str) -> Line:
+    # Empty ones as well: a group without a step is not the one of every step.
     keys = {"workflow": failure.workflow, "error_type": failure.error_type, "failed_step": failure.step}
-    keys = {name: value for name, value in keys.items() if value}
     return Line(
         workflow=plain(failure.workflow),
         step=plain(failure.step),
@@ -74,5 +86,6 @@ def _line(failure: failing.Failure, period: str, site: str) -> Line:
         last=moment(failure.last_at),
         address=list_of(site, "workflow", status__exact="failed", finished=period, **keys),
         example=page_of(site, "workflow", failure.example),
+        example_id=failure.example,
         keys=keys,
     )

@@ -54,9 +54,9 @@ class ColumnFilter(admin.SimpleListFilter):
 class GivenFilter(ColumnFilter):
     """A filter that links lead to: it offers nothing but the value that it was given."""
 
-    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, Any]]:
         value = self.value()
-        return [] if value is None else [(value, plain(value))]
+        return [] if value is None else [(value, plain(value) or _("none"))]
 
     def has_output(self) -> bool:
         return self.value() is not None

@@ -10,6 +10,7 @@ from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from durable_django.admin.operating.fields import LongText
 from durable_django.base.limits import Rate, changes_of, limits_of
 from durable_django.models.queue import Queue
 
@@ -25,6 +26,10 @@ class LimitsForm(forms.ModelForm):  # type: ignore[type-arg]
     """
 
     edits: dict[str, Any]
+
+    reason = LongText(
+        label=_("Reason"), required=False, max_length=1000, help_text=_("Kept with what you do, for others.")
+    )
 
     class Meta:
         model = Queue

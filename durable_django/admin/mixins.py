@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from durable_django.admin.addresses import list_of
+from durable_django.admin.operating.verbs import verbs_of
 from durable_django.admin.runs import runs_of, with_spans
 from durable_django.engine import context
 from durable_django.models import subjects
@@ -21,6 +22,11 @@ from durable_django.models.workflow import Workflow
 _FIELD = "durable_workflows"
 #: Workflows that the page of an object shows, the newest.
 _MOST_SHOWN = 20
+#: What can be done to them from there; the other verbs have their buttons on the pages of workflows.
+_OFFERED = ("cancel", "pause", "resume", "fork")
+#: Where an object keeps what its page offers: Django shows a field without the request, and an admin serves many at a
+#: time. Not the request itself: the project may pickle or copy the object when it is saved.
+_OFFER = "_durable_offer"
 
 
 class DurableAdminMixin:
@@ -29,8 +35,9 @@ class DurableAdminMixin:
 
         class OrderAdmin(DurableAdminMixin, admin.ModelAdmin): ...
 
-    They are those that were started with `using(subject=order)`. Who may not view workflows does not see them. Two
-    queries for a page, however many there are; it shows the newest twenty.
+    They are those that were started with `using(subject=order)`. Who may not view workflows does not see them; who may
+    cancel, pause, resume or fork them has a button for that beside each. Two queries for a page, however many there
+    are; it shows the newest twenty.
     """
 
     @property
@@ -51,6 +58,7 @@ class DurableAdminMixin:
             for title, options in super().get_fieldsets(request, obj)  # type: ignore[misc]
         ]
         if obj is not None and request.user.has_perm("durable_django.view_workflow"):
+            setattr(obj, _OFFER, (_allowed(request), request.get_full_path()))
             found.append((None, {"fields": [_FIELD]}))
         return found
 
@@ -60,9 +68,19 @@ class DurableAdminMixin:
         site: str = self.admin_site.name  # type: ignore[attr-defined]
         rows = Workflow.objects.using(context.alias_of_workflows())
         newest = rows.for_subject(obj).order_by("-created_at", "-pk")[:_MOST_SHOWN]
-        runs = with_spans(runs_of(newest, site))
+        names, here = getattr(obj, _OFFER, ((), ""))
+        verbs = [verb for verb in verbs_of("workflow") if verb.name in names]
+        runs = with_spans(runs_of(newest, site, verbs, then=here))
         if not runs:
             return "-"
         subject = subjects.refer(obj, rows.db)
-        facts = {"runs": runs, "all": list_of(site, "workflow", subject=f"{subject.type_id}:{subject.id}")}
+        facts = {
+            "runs": runs,
+            "has_buttons": any(run.buttons for run in runs),
+            "all": list_of(site, "workflow", subject=f"{subject.type_id}:{subject.id}"),
+        }
         return render_to_string("admin/durable_django/runs_of_object.html", facts)
+
+
+def _allowed(request: HttpRequest) -> list[str]:
+    return [verb.name for verb in verbs_of("workflow") if verb.name in _OFFERED and verb.is_allowed(request)]

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from durable_django.admin.addresses import list_of, page_of
@@ -19,7 +17,9 @@ from durable_django.admin.badges import badge, drawn_gauge
 from durable_django.admin.drawings import bars
 from durable_django.admin.limits import LimitsForm
 from durable_django.admin.lists import FixedOrderList
-from durable_django.admin.readonly import ReadOnlyAdmin
+from durable_django.admin.operating.acting import Order, recorded
+from durable_django.admin.operating.operated import OperatedAdmin
+from durable_django.admin.operating.verbs import EDIT_QUEUE
 from durable_django.base.limits import Limits
 from durable_django.base.texts import plain
 from durable_django.engine import context
@@ -45,15 +45,14 @@ class QueueList(FixedOrderList):
 
 
 @admin.register(Queue)
-class QueueAdmin(ReadOnlyAdmin):
+class QueueAdmin(OperatedAdmin):
     """
     Which queues there are, how full they are, which are paused or edited.
 
-    Who has the change permission may pause, resume and edit: by the verbs of the row, which mark what was edited.
+    Who may edit limits finds a form on the page of a queue.
     """
 
     form = LimitsForm
-    actions = ("pause", "resume", "revert")
     list_display = ("key", "state", "queued", "oldest", "running", "rate_used", "starts", "limits", "edited")
     ordering = ("name",)
     change_form_template = "admin/durable_django/queue/change_form.html"
@@ -80,9 +79,14 @@ class QueueAdmin(ReadOnlyAdmin):
         (_("Code"), {"fields": ("edited", "declared_limits")}),
     )
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Ask for the change permission, unlike the pages that only show."""
-        return admin.ModelAdmin.has_change_permission(self, request, obj)
+    def has_change_permission(self, request: HttpRequest, _obj: Any = None) -> bool:
+        """Show the form to those who may edit limits; Django's own change permission opens nothing."""
+        return self.is_allowed(request, EDIT_QUEUE)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Ask those who may edit for a reason as well."""
+        may_edit = self.has_change_permission(request, obj)
+        return (*self.fieldsets, (None, {"fields": ("reason",)})) if may_edit else self.fieldsets
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002 - Django's names
         return QueueList
@@ -105,38 +109,18 @@ class QueueAdmin(ReadOnlyAdmin):
         facts = {"partitions": shown, "most_counted": MOST_COUNTED}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **facts})
 
-    def save_model(self, _request: HttpRequest, obj: Any, form: Any, _change: Any) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, _change: Any) -> None:
         """Edit what the form has changed, and nothing else: another operator may be at the other limits."""
         if form.edits:
-            obj.edit(**form.edits)
+            rows = Queue.objects.using(context.alias_of_workflows())
+            reason = form.cleaned_data["reason"]
+            order = Order(verb=EDIT_QUEUE, rows=rows, user=request.user, ids=[obj.pk], options={}, reason=reason)
+            # Django has opened the transaction around this.
+            with recorded(order, rows.filter(pk=obj.pk)):
+                obj.edit(**form.edits)
 
-    @admin.action(description=_("Pause: nothing more is claimed"), permissions=["change"])
-    def pause(self, request: HttpRequest, queryset: QuerySet[Queue]) -> None:
-        """Stop claims; what runs goes on."""
-        changed = self._change(request, queryset, "pause", gettext("Paused."))
-        said = ngettext("%(n)d queue was paused.", "%(n)d queues were paused.", changed)
-        self.message_user(request, said % {"n": changed}, messages.SUCCESS)
-
-    @admin.action(description=_("Resume"), permissions=["change"])
-    def resume(self, request: HttpRequest, queryset: QuerySet[Queue]) -> None:
-        """Let workers claim again."""
-        changed = self._change(request, queryset, "resume", gettext("Resumed."))
-        said = ngettext("%(n)d queue was resumed.", "%(n)d queues were resumed.", changed)
-        self.message_user(request, said % {"n": changed}, messages.SUCCESS)
-
-    @admin.action(description=_("Revert: take the limits of the code again"), permissions=["change"])
-    def revert(self, request: HttpRequest, queryset: QuerySet[Queue]) -> None:
-        """Give the limits back that the code declared last."""
-        changed = self._change(request, queryset, "revert", gettext("Reverted to the limits of the code."))
-        said = ngettext("%(n)d queue was reverted.", "%(n)d queues were reverted.", changed)
-        self.message_user(request, said % {"n": changed}, messages.SUCCESS)
-
-    def _change(self, request: HttpRequest, queues: QuerySet[Queue], verb: str, message: str) -> int:
-        """Do it to each, and write into the log of the admin who did."""
-        changed = [queue for queue in queues if getattr(queue, verb)()]
-        for queue in changed:
-            self.log_change(request, queue, message)
-        return len(changed)
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """Leave the log to the record, which is written only if something has changed."""
 
     @admin.display(description=_("name"))
     def key(self, queue: Queue) -> str:

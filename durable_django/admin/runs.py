@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,8 @@ from durable_django.admin.addresses import page_of
 from durable_django.admin.badges import badge
 from durable_django.admin.drawings import Span, span
 from durable_django.admin.moments import moment
+from durable_django.admin.operating.buttons import Button, buttons_of
+from durable_django.admin.operating.verb import Verb
 from durable_django.base.clock import Now
 from durable_django.base.texts import plain, spoken_seconds
 from durable_django.management import history
@@ -22,8 +24,8 @@ from durable_django.models.workflow import Workflow
 
 #: Columns that lists read: no payload, however large, comes along.
 LISTED = (
-    "id", "name", "status", "queue", "attempt", "created_at", "started_at", "finished_at", "subject_type",
-    "subject_id", "version",
+    "id", "name", "status", "queue", "attempt", "created_at", "started_at", "finished_at", "pruned_at",
+    "subject_type", "subject_id", "version",
 )  # fmt: skip
 
 
@@ -33,6 +35,7 @@ class Run:
     One workflow in a small table.
 
     begun, ended  when it was created, and when it ended or was read
+    buttons       what the user may do to it
     span          where it stands on the time of all of them; None without a timeline
     """
 
@@ -45,14 +48,23 @@ class Run:
     duration: str
     begun: datetime
     ended: datetime
+    buttons: Sequence[Button] = ()
     span: Span | None = None
 
 
-def runs_of(rows: QuerySet[Workflow], site: str) -> list[Run]:
-    """Return workflows in the order that is given, without payloads: one query, or two with tasks among them."""
+def runs_of(rows: QuerySet[Workflow], site: str, verbs: Iterable[Verb] = (), then: str = "") -> list[Run]:
+    """
+    Return workflows in the order that is given, without payloads: one query, or two with tasks among them.
+
+    verbs  those that the user may do, for the buttons
+    then   where buttons lead afterwards
+    """
     found = list(rows.only(*LISTED).annotate(now=Now()))
-    names = spoken_names(found)
-    return [_run(workflow, names[workflow.pk], site) for workflow in found]
+    names, allowed = spoken_names(found), list(verbs)
+    return [
+        replace(_run(workflow, names[workflow.pk], site), buttons=buttons_of(workflow, allowed, site, then=then))
+        for workflow in found
+    ]
 
 
 def with_spans(runs: Sequence[Run]) -> list[Run]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import dateformat
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from durable_django.admin.addresses import page_of
@@ -22,7 +22,7 @@ from durable_django.admin.cron_words import words_of
 from durable_django.admin.filters import ScheduleStateFilter
 from durable_django.admin.lists import FixedOrderList
 from durable_django.admin.moments import moment, one_line
-from durable_django.admin.readonly import ReadOnlyAdmin
+from durable_django.admin.operating.operated import OperatedAdmin
 from durable_django.admin.workflow_page.values import hidden
 from durable_django.base import cron, payloads
 from durable_django.base.texts import plain_lines
@@ -30,7 +30,6 @@ from durable_django.engine import context
 from durable_django.management.outcomes import Outcome, last_runs
 from durable_django.management.showing import showing
 from durable_django.models.schedule import Schedule
-from durable_django.models.schedule_queryset import ScheduleQuerySet
 from durable_django.models.status import Status
 
 #: Runs that the strip of a schedule shows, ticks that its page shows, schedules that the overview looks at.
@@ -39,15 +38,13 @@ _TICK = "D Y-m-d H:i:s T (O)"
 
 
 @admin.register(Schedule)
-class ScheduleAdmin(ReadOnlyAdmin):
-    """When each schedule fires next, which do not fire; two actions, for those who may change them."""
+class ScheduleAdmin(OperatedAdmin):
+    """When each schedule fires next, and which do not fire."""
 
-    actions = ("pause", "resume")
     list_display = ("name", "state", "text", "upcoming_one", "outcomes", "workflow", "error")
     list_filter = ("is_paused", "is_retired", ScheduleStateFilter)
     allowed_lookups = frozenset({"is_paused__exact", "is_retired__exact", ScheduleStateFilter.parameter_name})
     ordering = ("name",)
-    change_form_template = "admin/durable_django/schedule/change_form.html"
     fields = (
         "name", "state", "workflow", "cron", "words", "timezone", "upcoming", "outcomes", "queue", "shown_context",
         "catch_up", "overlap", "jitter_seconds", "next_at", "fired_until", "resumed_at", "error", "application",
@@ -72,24 +69,6 @@ class ScheduleAdmin(ReadOnlyAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Schedule | None = None) -> list[Any]:
         """All are; this one takes the place of another."""
         return [*super().get_readonly_fields(request, obj), "hidden_context"]
-
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Whether the actions are there: for users who may change schedules."""
-        return bool(request.user.has_perm("durable_django.change_schedule"))
-
-    @admin.action(description=_("Pause: let them fire no more"), permissions=["operate"])
-    def pause(self, request: HttpRequest, rows: QuerySet[Schedule]) -> None:
-        """Pause what was chosen."""
-        count = _verbs(rows).pause()
-        text = ngettext("%d schedule was paused.", "%d schedules were paused.", count) % count
-        self.message_user(request, text, messages.SUCCESS)
-
-    @admin.action(description=_("Resume: let them fire again"), permissions=["operate"])
-    def resume(self, request: HttpRequest, rows: QuerySet[Schedule]) -> None:
-        """Resume what was chosen."""
-        count = _verbs(rows).resume()
-        text = ngettext("%d schedule was resumed.", "%d schedules were resumed.", count) % count
-        self.message_user(request, text, messages.SUCCESS)
 
     @admin.display(description=_("state"))
     def state(self, schedule: Schedule) -> SafeString:
@@ -186,8 +165,3 @@ def _on_its_clock(schedule: Schedule, tick: datetime) -> str:
         return moment(tick, cron.read_zone(schedule.timezone))
     except ValueError:
         return moment(tick)
-
-
-def _verbs(rows: QuerySet[Schedule]) -> ScheduleQuerySet:
-    """Return what was chosen, on the database that workers write to."""
-    return Schedule.objects.using(rows.db).filter(pk__in=list(rows.values_list("pk", flat=True)))

@@ -17,7 +17,7 @@ from durable_django.admin.addresses import page_of
 from durable_django.admin.badges import badge, drawn_gauge
 from durable_django.admin.filters import LeaseFilter
 from durable_django.admin.moments import moment
-from durable_django.admin.readonly import ReadOnlyAdmin
+from durable_django.admin.operating.operated import OperatedAdmin
 from durable_django.admin.runs import runs_of
 from durable_django.base.clock import Now, SecondsUntil
 from durable_django.base.texts import spoken_seconds
@@ -31,7 +31,7 @@ MOST_SHOWN = 50
 
 
 @admin.register(Worker)
-class WorkerAdmin(ReadOnlyAdmin):
+class WorkerAdmin(OperatedAdmin):
     """Which worker processes live, by the database's clock, and how much they hold."""
 
     list_display = ("__str__", "state", "holds", "served", "hostname", "pid", "beat", "lease", "started")

@@ -20,7 +20,6 @@ from durable_django.management.census import PARTS
 from durable_django.models.fields import Literal
 from durable_django.models.queue import Queue
 from durable_django.models.status import Status
-from durable_django.models.step import Step
 from durable_django.models.worker import Worker
 from durable_django.models.workflow import Workflow
 
@@ -198,22 +197,24 @@ class SubjectFilter(GivenFilter):
 
 
 class ErrorFilter(GivenFilter):
-    """Failures with an error of one type; among failures it offers the types of the newest."""
+    """Failures with an error of one type, empty: of one that cannot be read; among failures it offers the newest."""
 
     title = _("error")
     parameter_name = "error_type"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         given = super().lookups(request, model_admin)
         if request.GET.get(StatusFilter.parameter_name) != Status.FAILED:
             return given
-        offered = [(each, plain(each)) for each in failing.recent_types()[:MOST_CHOICES]]
+        offered: list[tuple[str, Any]] = [(each, plain(each)) for each in failing.recent_types()[:MOST_CHOICES]]
         return offered + [each for each in given if each not in offered]
 
     def has_output(self) -> bool:
         return self.value() is not None or bool(self.lookup_choices)
 
     def condition(self, value: str) -> Q:
+        if not value:
+            return PARTS["failed"][0] & Q(Exact(failing.type_of_error(), Value("")))
         beginning = failing.beginning_of(value)
         stored = Substr("error", 1, Length(Value(beginning)))
         return PARTS["failed"][0] & Q(Exact(stored, Value(beginning)))
@@ -223,14 +224,13 @@ class ErrorFilter(GivenFilter):
 
 
 class FailedStepFilter(GivenFilter):
-    """Failures in which a step has an error."""
+    """Failures by the last step with an error; empty: those in which no step has one."""
 
     title = _("failed step")
     parameter_name = "failed_step"
 
     def condition(self, value: str) -> Q:
-        steps = Step.objects.using(context.alias_of_workflows()).filter(workflow=OuterRef("pk"), error__isnull=False)
-        return PARTS["failed"][0] & Q(Exists(steps.filter(name=value)))
+        return PARTS["failed"][0] & Q(Exact(failing.last_failed_step(context.alias_of_workflows()), Value(value)))
 
     def parts(self) -> tuple[Q, ...]:
         return () if self.value() is None else PARTS["failed"]

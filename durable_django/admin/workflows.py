@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Exists, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 from durable_django.admin.badges import badge
 from durable_django.admin.filters import NameFilter, QueueFilter, StatusFilter
 from durable_django.admin.moments import moment
-from durable_django.admin.readonly import ReadOnlyAdmin
+from durable_django.admin.operating.operated import OperatedAdmin
 from durable_django.admin.searching import search
 from durable_django.admin.subjects import subject_of
 from durable_django.admin.workflow_filters import WORKFLOW_FILTERS
@@ -27,11 +27,12 @@ from durable_django.admin.workflow_page.downloads import download
 from durable_django.admin.workflow_page.page import Asked, page_of
 from durable_django.base.texts import plain, spoken_seconds
 from durable_django.management import history, surroundings
+from durable_django.models.operation import Operation
 from durable_django.models.workflow import Workflow
 
 
 @admin.register(Workflow)
-class WorkflowAdmin(ReadOnlyAdmin):
+class WorkflowAdmin(OperatedAdmin):
     """What was started, where it stands, and what each step did."""
 
     list_display = (
@@ -85,7 +86,8 @@ class WorkflowAdmin(ReadOnlyAdmin):
         if "\0" in object_id:
             return None
         rows = surroundings.counted(history.without_payloads(self.get_queryset(request)))
-        return rows.filter(pk=object_id).first()
+        operations = Exists(Operation.objects.of_outer("workflow"))
+        return rows.annotate(has_records=operations).filter(pk=object_id).first()
 
     def render_change_form(  # noqa: PLR0913, PLR0917 - Django's signature
         self,

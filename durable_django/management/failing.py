@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, Max, Min, OuterRef, QuerySet, Subquery, Value
-from django.db.models.functions import Greatest, StrIndex, Substr
+from django.db.models.functions import Coalesce, Greatest, StrIndex, Substr
 
 from durable_django.base.clock import Later
 from durable_django.engine import context
@@ -81,7 +81,7 @@ def recent_types() -> list[str]:
     """Return the types of the newest failures, in the order of the alphabet (index durable_workflow_finished)."""
     rows = Workflow.objects.using(context.alias_of_workflows())
     failed = rows.filter(status=Literal("failed"), finished_at__isnull=False).order_by("-finished_at")
-    found = failed.annotate(error_type=_type_of_error()).values_list("error_type", flat=True)[:_MOST_RECENT]
+    found = failed.annotate(error_type=type_of_error()).values_list("error_type", flat=True)[:_MOST_RECENT]
     return sorted({_read(each) for each in found if each})
 
 
@@ -90,31 +90,35 @@ def beginning_of(error_type: str) -> str:
     return f'{_BEGINNING}{json.dumps(error_type)[1:-1]}"'
 
 
+def last_failed_step(alias: str) -> Any:
+    """Return, for a query of workflows, the name of the last step with an error (index durable_step_key), or none."""
+    steps = Step.objects.using(alias).filter(workflow=OuterRef("pk"), error__isnull=False)
+    return Coalesce(Subquery(steps.order_by("-branch", "-position").values("name")[:1]), Value(""))
+
+
+def type_of_error() -> Any:
+    """Return, for a query of workflows, what stands between the beginning and the next quotation mark; as stored."""
+    head = Substr("error", len(_BEGINNING) + 1, _HEAD)
+    # PostgreSQL refuses a negative length.
+    return Coalesce(Substr(head, 1, Greatest(StrIndex(head, Value('"')) - 1, 0)), Value(""))
+
+
 def _grouped(failed: QuerySet[Workflow]) -> Any:
-    """Group by name, last step with an error (index durable_step_key), and the type that the error begins with."""
-    steps = Step.objects.using(failed.db).filter(workflow=OuterRef("pk"), error__isnull=False)
-    last = steps.order_by("-branch", "-position").values("name")[:1]
+    """Group by name, last step with an error, and the type that the error begins with."""
     return (
         failed.order_by()
-        .annotate(step=Subquery(last), error_type=_type_of_error())
+        .annotate(step=last_failed_step(failed.db), error_type=type_of_error())
         .values("name", "step", "error_type")
         .annotate(count=Count("pk"), first_at=Min("finished_at"), last_at=Max("finished_at"), example=Max("pk"))
     )
-
-
-def _type_of_error() -> Any:
-    """Return what stands between the beginning and the next quotation mark."""
-    head = Substr("error", len(_BEGINNING) + 1, _HEAD)
-    # PostgreSQL refuses a negative length.
-    return Substr(head, 1, Greatest(StrIndex(head, Value('"')) - 1, 0))
 
 
 def _failure(found: dict[str, Any], head: str) -> Failure:
     message = _MESSAGE.search(head)
     return Failure(
         workflow=found["name"],
-        step=found["step"] or "",
-        error_type=_read(found["error_type"] or ""),
+        step=found["step"],
+        error_type=_read(found["error_type"]),
         message=_read(message[1]) if message else "",
         count=found["count"],
         first_at=found["first_at"],

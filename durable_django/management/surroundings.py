@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import (
     BigIntegerField,
@@ -22,6 +22,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce, Left, Length
 
+from durable_django.base.clock import MomentField
 from durable_django.management.history import Stored
 from durable_django.models.event import Event
 from durable_django.models.message import Message
@@ -39,6 +40,25 @@ _RELATIVE = (
     "id", "name", "status", "queue", "attempt", "created_at", "started_at", "finished_at", "parent_id",
     "forked_from_id",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Letter:
+    """
+    A message that came, or that was sent.
+
+    row          the number of the row that holds the value
+    other        the workflow that it came from, or went to; empty if it came from outside
+    received_at  None while it waits to be received; received_position where it was
+    """
+
+    row: int
+    topic: str
+    other: str
+    created_at: datetime
+    received_at: datetime | None
+    received_position: int | None
+    value: Stored
 
 
 @dataclass(frozen=True)
@@ -75,8 +95,8 @@ class Surroundings:
 
     children: Sequence[Workflow]
     forks: Sequence[Workflow]
-    received: Sequence[Message]
-    sent: Sequence[Message]
+    received: Sequence[Letter]
+    sent: Sequence[Letter]
     published: Sequence[Published]
     children_count: int
     live_children: int
@@ -100,20 +120,21 @@ def counted(rows: QuerySet[Workflow]) -> QuerySet[Workflow]:
 
 
 def look(row: Workflow) -> Surroundings:
-    """Return what a row that counted() has read has around it: at most four queries, fewer if there is less."""
+    """Return what a row that counted() has read has around it: at most two queries, fewer if there is less."""
     alias, facts = row._state.db or "default", vars(row)
     counts = {name: facts[name] for name in _COUNTS}
     relatives = _relatives(
         alias, row.pk, has_children=bool(counts["children_count"]), has_forks=bool(counts["forks_count"])
     )
-    mail = Message.objects.using(alias)
+    # Nothing is published before the first attempt, but by a fork, which has copies.
+    has_texts = row.attempt or row.forked_from_id or counts["received_count"] or counts["sent_count"]
+    texts = _texts(alias, row.pk) if has_texts else []
     return Surroundings(
         children=[each for each in relatives if each.parent_id == row.pk],
         forks=[each for each in relatives if each.forked_from_id == row.pk],
-        received=_letters(mail.filter(workflow_id=row.pk)) if counts["received_count"] else [],
-        sent=_letters(mail.sent_by(row.pk)) if counts["sent_count"] else [],
-        # Nothing is published before the first attempt, but by a fork, which has copies.
-        published=_published(alias, row.pk) if row.attempt or row.forked_from_id else [],
+        received=_letters(texts, "received"),
+        sent=_letters(texts, "sent"),
+        published=[_publication(each) for each in texts if each.kind in {"event", "stream"}][:MOST_PUBLISHED],
         **counts,
     )
 
@@ -136,41 +157,88 @@ def _relatives(alias: str, workflow_id: str, *, has_children: bool, has_forks: b
     return list(rows.only(*_RELATIVE)[:MOST_RELATIVES])[::-1]
 
 
-def _letters(rows: QuerySet[Message]) -> list[Any]:
-    bounded = rows.defer("value").annotate(head=Left("value", MOST_OF_VALUE), length=Length("value"))
-    return list(bounded.order_by("-pk")[:MOST_MESSAGES])[::-1]
+class _Text(NamedTuple):
+    """A message, an event or the last entry of a stream; messages have the first rank."""
+
+    rank: int
+    row: int
+    kind: str
+    key: str
+    number: int | None
+    at: datetime
+    head: str | None
+    length: int | None
+    other: str
+    received_at: datetime | None
 
 
-def stored_value(letter: Any) -> Stored:
-    """Return the value of a message as it was read."""
-    return Stored(letter.head, letter.length)
+def _texts(alias: str, workflow_id: str) -> list[_Text]:
+    """Return mail, events and the last entry of each stream, in one query: a page asks for much already."""
+    mail = Message.objects.using(alias)
+    # Those first whose columns have a type: of nothing alone PostgreSQL makes a text.
+    parts = (
+        _columns(_newest(mail.filter(workflow_id=workflow_id)), "received", **_OF_LETTER, other=F("sender")),
+        _columns(_newest(mail.sent_by(workflow_id)), "sent", **_OF_LETTER, other=F("workflow_id")),
+        _columns(Event.objects.using(alias).filter(workflow_id=workflow_id), "event", key=F("key"), at=F("set_at")),
+        _columns(_last_entries(alias, workflow_id), "stream", key=F("key"), at=F("written_at"), number=F("offset")),
+    )
+    found = parts[0].union(*parts[1:], all=True).order_by("text_rank", "text_kind", "text_key")
+    return [_Text(*columns) for columns in found[: 2 * MOST_MESSAGES + MOST_PUBLISHED]]
 
 
-def _published(alias: str, workflow_id: str) -> list[Published]:
-    """Return events and the last entry of each stream (durable_event_key, durable_stream_offset)."""
+def _newest(rows: QuerySet[Message]) -> QuerySet[Message]:
+    """Return the newest messages, by their numbers: SQLite has no LIMIT for a part of a union."""
+    last = rows.order_by("-pk").values("pk")[MOST_MESSAGES - 1 : MOST_MESSAGES]
+    found: QuerySet[Message] = rows.filter(pk__gte=Coalesce(Subquery(last), Value(0)))
+    return found
+
+
+def _last_entries(alias: str, workflow_id: str) -> QuerySet[StreamEntry]:
+    """Return the last entry of each stream (durable_stream_offset)."""
     entries = StreamEntry.objects.using(alias).filter(workflow_id=workflow_id)
     last = entries.order_by().values("key").annotate(last=Max("pk")).values("last")
-    streams = _columns(StreamEntry.objects.using(alias).filter(pk__in=last), "stream", F("offset"), "written_at")
-    nothing = Value(0, output_field=BigIntegerField())
-    events = _columns(Event.objects.using(alias).filter(workflow_id=workflow_id), "event", nothing, "set_at")
-    found = events.union(streams, all=True).order_by("kind", "key")[:MOST_PUBLISHED]
-    return [_publication(*columns) for columns in found]
+    found: QuerySet[StreamEntry] = StreamEntry.objects.using(alias).filter(pk__in=last)
+    return found
 
 
-def _columns(rows: Any, kind: str, offset: Any, at: str) -> Any:
-    named = rows.order_by().annotate(
-        kind=Value(kind, output_field=CharField()),
-        number=offset,
-        at=F(at),
-        head=Left("value", MOST_OF_VALUE),
-        length=Length("value"),
+_OF_LETTER = {
+    "rank": Value(0),
+    "key": F("topic"),
+    "number": F("received_position"),
+    "at": F("created_at"),
+    "received_at": F("received_at"),
+}
+_OF_NONE = {
+    "rank": Value(1),
+    "number": Value(0, output_field=BigIntegerField()),
+    "other": Value("", output_field=CharField()),
+    "received_at": Value(None, output_field=MomentField()),
+}
+
+
+def _columns(rows: Any, kind: str, **columns: Any) -> Any:
+    """Return the columns of a _Text, which are named anew: a query cannot give a name that its table has."""
+    named = {f"text_{name}": value for name, value in {**_OF_NONE, **columns}.items()}
+    given = rows.order_by().annotate(
+        **named,
+        text_kind=Value(kind, output_field=CharField()),
+        text_row=F("pk"),
+        text_head=Left("value", MOST_OF_VALUE),
+        text_length=Length("value"),
     )
-    return named.values_list("pk", "kind", "key", "number", "at", "head", "length")
+    return given.values_list(*(f"text_{name}" for name in _Text._fields))
 
 
-def _publication(  # noqa: PLR0913, PLR0917 - the columns of one row
-    row: int, kind: str, key: str, offset: int, at: datetime, head: str | None, length: int | None
-) -> Published:
+def _letters(texts: Sequence[_Text], kind: str) -> list[Letter]:
+    """Return the messages of a kind in the order in which they were sent."""
+    return [
+        Letter(each.row, each.key, each.other, each.at, each.received_at, each.number, Stored(each.head, each.length))
+        for each in sorted(texts, key=lambda each: each.row)
+        if each.kind == kind
+    ]
+
+
+def _publication(text: _Text) -> Published:
     # Offsets count from 0; the entry that closes a stream is none.
-    entries = 0 if kind == "event" else offset + (head is not None)
-    return Published(row, kind, key, entries, at, Stored(head, length))
+    entries = 0 if text.kind == "event" else (text.number or 0) + (text.head is not None)
+    return Published(text.row, text.kind, text.key, entries, text.at, Stored(text.head, text.length))

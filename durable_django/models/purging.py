@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Model, ProtectedError, Q
 
-from durable_django.models import retention
+from durable_django.models import retention, witnesses
 from durable_django.models.turns import short_transaction
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ def _purge(rows: WorkflowQuerySet, ids: list[str], kept: list[str], *, payloads_
     bare = set(_all(rows).filter(_OVER, pk__in=ids, is_bare=True).values_list("pk", flat=True))
     while not is_complete:
         with short_transaction(rows.db):
-            emptied, is_complete = retention.strip(rows, _lock(rows, ids))
+            locked = _lock(rows, ids)
+            with witnesses.seen(_all(rows).filter(pk__in=locked)):
+                emptied, is_complete = retention.strip(rows, locked)
             count += emptied
     return count if payloads_only else count + len(bare & _delete(rows, ids, kept))
 
@@ -76,7 +78,8 @@ def _delete(rows: WorkflowQuerySet, ids: list[str], kept: list[str]) -> set[str]
         staying = _all(rows).filter(parent_id__isnull=False, parent_id__in=keys).exclude(pk__in=keys)
         needed = set(staying.values_list("parent_id", flat=True))
         gone = [key for key in keys if key not in needed]
-        _all(rows).filter(pk__in=gone).delete()
+        with witnesses.seen(_all(rows).filter(pk__in=gone)):
+            _all(rows).filter(pk__in=gone).delete()
     kept.extend(sorted(needed))
     return set(gone)
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from durable_django.base import limits
 from durable_django.base.clock import Later, MomentField, Now
 from durable_django.base.limits import Limits
+from durable_django.models.permissions import of_verbs
 from durable_django.models.verbs import recorded
 
 #: Rows that the upkeep changes, or removes, at once.
@@ -163,6 +164,7 @@ class Queue(models.Model):
     class Meta:
         verbose_name = _("queue")
         verbose_name_plural = _("queues")
+        permissions = of_verbs("queue")
 
     def __str__(self) -> str:
         return self.name

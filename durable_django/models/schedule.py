@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from durable_django.base import cron, ids, payloads, registry, ticks, timetable
 from durable_django.base.clock import MomentField, Now, instant
 from durable_django.exceptions import UnknownQueue
+from durable_django.models.permissions import of_verbs
 from durable_django.models.schedule_queryset import DEFINING, PLANNING, ScheduleQuerySet, encode_context
 from durable_django.models.turns import short_transaction
 
@@ -78,6 +79,7 @@ class Schedule(models.Model):
     class Meta:
         verbose_name = _("schedule")
         verbose_name_plural = _("schedules")
+        permissions = of_verbs("schedule")
         indexes = [models.Index(fields=["next_at"], condition=Q(next_at__isnull=False), name="durable_schedule_next")]
 
     def __str__(self) -> str:

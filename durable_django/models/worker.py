@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from durable_django.base.clock import Later, MomentField, Now
 from durable_django.models.compiled import Slot, Statement, update_query
 from durable_django.models.fields import IdField
+from durable_django.models.permissions import of_verbs
 
 
 class WorkerQuerySet(models.QuerySet["Worker"]):
@@ -117,6 +118,7 @@ class Worker(models.Model):
     class Meta:
         verbose_name = _("worker")
         verbose_name_plural = _("workers")
+        permissions = of_verbs("worker")
         indexes = [models.Index(fields=["lease_expires_at"], name="durable_worker_lease")]
 
     def __str__(self) -> str:

@@ -18,6 +18,7 @@ from durable_django.models import followers, purging
 from durable_django.models.compiled import Slot, Statement, insert_query, slots, update_query
 from durable_django.models.fields import IdField, Literal
 from durable_django.models.operators import OperatorRowVerbs
+from durable_django.models.permissions import of_verbs
 from durable_django.models.recovery import SUSPECT_RECOVERIES, recovery_delay
 from durable_django.models.status import Status
 from durable_django.models.step import Step
@@ -116,7 +117,7 @@ class Workflow(OperatorRowVerbs, models.Model):
         verbose_name = _("workflow")
         verbose_name_plural = _("workflows")
         # What people have passed and what came of it is not for everybody who may see that it runs.
-        permissions = [("view_payload", "Can view payloads")]
+        permissions = [("view_payload", "Can view payloads"), *of_verbs("workflow")]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=Status.values), name="durable_workflow_status"),
             models.CheckConstraint(

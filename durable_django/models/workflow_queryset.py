@@ -10,7 +10,7 @@ from django.db.models import Case, Exists, F, OuterRef, Q, When
 
 from durable_django import signals
 from durable_django.base.clock import Later, Now
-from durable_django.models import awaited, bereft, claims, purging, stops, subjects, watchers
+from durable_django.models import awaited, bereft, claims, purging, stops, subjects, watchers, witnesses
 from durable_django.models.claims import Wanted
 from durable_django.models.compiled import Slot, Statement, update_query
 from durable_django.models.fields import Literal
@@ -122,7 +122,10 @@ class WorkflowQuerySet(OperatorVerbs):
             # Those, too, who are to be woken if these end.
             locked = self.lock_in_order({*ids, *watchers.of(rows, ids)})
             chosen = [each for each in ids if locked.get(each) in states]
-            return int(change(rows.filter(pk__in=chosen))) if chosen else 0
+            if not chosen:
+                return 0
+            with witnesses.seen(rows.filter(pk__in=chosen)):
+                return int(change(rows.filter(pk__in=chosen)))
 
     def lock_in_order(self, ids: Collection[str]) -> dict[str, str]:
         """

@@ -1,6 +1,7 @@
 """Users of the admin, and its pages."""
 
 import re
+import uuid
 
 from django.contrib.admin.utils import quote
 from django.contrib.auth.models import Permission, User
@@ -38,6 +39,11 @@ class AdminTestCase(TestCase):
     def page(self, key, model="workflow"):
         return self.client.get(url(model, "change", key))
 
+    def operate(self, model, verb, *keys, **values):
+        """Choose rows on the list, and confirm what is to be done with them; return the list behind it."""
+        sent = {"action": verb, "_selected_action": keys, "confirmed": len(keys), **sheet(**values)}
+        return self.client.post(url(model, "changelist"), sent, follow=True)
+
     def shown(self, response):
         """Return the ids on the list, in their order."""
         return [row.pk for row in response.context["cl"].result_list]
@@ -49,6 +55,11 @@ class AdminTestCase(TestCase):
         self.assertNotIn("<script>alert", content)
         self.assertNotIn("<img src=x", content)
         self.assertEqual([], re.findall(r"<style|\sstyle=|\son\w+=\"|<script(?![^>]*\bsrc=)", content))
+
+
+def sheet(**values):
+    """Return what a form of a verb sends: its own id, a reason, and what else is given."""
+    return {"form_id": str(uuid.uuid4()), "reason": "", **values}
 
 
 def url(model, view, *keys):

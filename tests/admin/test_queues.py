@@ -36,7 +36,7 @@ class QueueTestCase(AdminTestCase):
     @classmethod
     def setUpTestData(cls):
         super().setUpTestData()
-        cls.operator = cls.staff("operator", "view_queue", "change_queue")
+        cls.operator = cls.staff("operator", "view_queue", "pause_queue", "resume_queue", "edit_queue", "revert_queue")
 
     def setUp(self):
         super().setUp()
@@ -53,9 +53,6 @@ class QueueTestCase(AdminTestCase):
 
     def as_text(self, value):
         return strip_tags(value).strip() if isinstance(value, str) else value
-
-    def act(self, action, *names):
-        return self.client.post(url("queue", "changelist"), {"action": action, "_selected_action": names}, follow=True)
 
     def edit(self, name, **values):
         return self.client.post(url("queue", "change", name), {**EMPTY, **values})
@@ -199,10 +196,10 @@ class AnOperator(QueueTestCase):
 
     def test_pauses_and_resumes(self):
         """Those that were chosen, and the log of the admin knows who did."""
-        self.assertContains(self.act("pause", "three", "ten"), "2 queues were paused.")
+        self.assertContains(self.operate("queue", "pause", "three", "ten"), "2 queues were paused.")
         self.assertEqual({"three", "ten"}, set(Queue.objects.filter(is_paused=True).values_list("pk", flat=True)))
 
-        self.assertContains(self.act("resume", "three", "single"), "1 queue was resumed.")
+        self.assertContains(self.operate("queue", "resume", "three", "single"), "1 queue was resumed.")
 
         self.assertEqual(["ten"], list(Queue.objects.filter(is_paused=True).values_list("pk", flat=True)))
         log = [(entry.user.username, entry.object_id, entry.get_change_message()) for entry in LogEntry.objects.all()]
@@ -253,7 +250,7 @@ class AnOperator(QueueTestCase):
         """The limits of the code count again."""
         Queue.objects.filter(pk="three").edit(concurrency=7)
 
-        self.assertContains(self.act("revert", "three", "ten"), "1 queue was reverted.")
+        self.assertContains(self.operate("queue", "revert", "three", "ten", reason="tried"), "1 queue was reverted.")
 
         self.assertEqual((3, False), Queue.objects.values_list("concurrency", "is_edited").get(pk="three"))
 
@@ -308,6 +305,6 @@ class WhoMayOnlyLook(QueueTestCase):
         """And is refused one that is made by hand."""
         self.assertNotContains(self.list_page("queue"), 'name="action"')
 
-        self.act("pause", "three")
+        self.assertEqual(403, self.operate("queue", "pause", "three").status_code)
 
         self.assertFalse(Queue.objects.get(pk="three").is_paused)

@@ -16,13 +16,13 @@ class Schedules(AdminTestCase):
     def setUp(self):
         super().setUp()
         Schedule.objects.all().delete()
-        self.client.force_login(self.staff("keeper", "view_schedule", "change_schedule", "view_payload"))
+        self.client.force_login(
+            self.staff("keeper", "view_schedule", "pause_schedule", "resume_schedule", "view_payload")
+        )
         self.schedule = make("30 9 * * *", workflow=takes_both, context={"region": HOSTILE})
 
     def act(self, action):
-        return self.client.post(
-            url("schedule", "changelist"), {"action": action, "_selected_action": self.schedule.pk}, follow=True
-        )
+        return self.operate("schedule", action, self.schedule.pk)
 
     def test_are_listed_with_what_they_do_next(self):
         """Name, state, text and zone, workflow, and the next moment."""
@@ -114,7 +114,7 @@ class Schedules(AdminTestCase):
         self.assertContains(self.list_page("schedule"), ">broken</span>")
 
     def test_are_paused_and_resumed(self):
-        """By those who may change schedules."""
+        """By those who may."""
         self.assertContains(self.act("pause"), "1 schedule was paused.")
         paused = Schedule.objects.get().is_paused
         self.assertContains(self.list_page("schedule"), ">paused</span>")
@@ -125,10 +125,10 @@ class Schedules(AdminTestCase):
     def test_are_not_changed_by_those_who_may_only_look(self):
         """The actions are not there, also for a request made by hand."""
         self.client.force_login(self.staff("looker", "view_schedule"))
-        self.act("pause")
+        self.assertEqual(403, self.act("pause").status_code)
 
         self.assertFalse(Schedule.objects.get().is_paused)
-        self.assertNotContains(self.list_page("schedule"), "let them fire no more")
+        self.assertNotContains(self.list_page("schedule"), '<option value="pause"')
 
     def test_are_closed_to_others(self):
         """Who may see workflows need not see schedules."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from durable_django.admin.moments import moment
 from durable_django.admin.workflow_page.addresses import Link
 from durable_django.admin.workflow_page.values import Values
 from durable_django.base.texts import plain
-from durable_django.management.surroundings import Published, Surroundings, stored_value
+from durable_django.management import surroundings
+from durable_django.management.surroundings import Published, Surroundings
 
 
 @dataclass(frozen=True)
@@ -61,23 +61,23 @@ class Correspondence:
 def correspondence_of(around: Surroundings, values: Values) -> Correspondence:
     """Return the mail of a workflow, and what it has published."""
     return Correspondence(
-        received=[_letter(each, each.sender, values) for each in around.received],
-        sent=[_letter(each, each.workflow_id, values) for each in around.sent],
+        received=[_letter(each, values) for each in around.received],
+        sent=[_letter(each, values) for each in around.sent],
         more_received=around.received_count - len(around.received),
         more_sent=around.sent_count - len(around.sent),
         published=[_publication(each, values) for each in around.published],
     )
 
 
-def _letter(row: Any, other: str, values: Values) -> Letter:
+def _letter(row: surroundings.Letter, values: Values) -> Letter:
     return Letter(
         topic=plain(row.topic),
-        other=values.addresses.link("workflow", other),
+        other=values.addresses.link("workflow", row.other),
         sent_at=moment(row.created_at),
         received_at=moment(row.received_at) if row.received_at else "",
         position=str(row.received_position or ""),
-        value=values.line(stored_value(row), row.topic),
-        download=_download(f"message-{row.pk}", values),
+        value=values.line(row.value, row.topic),
+        download=_download(f"message-{row.row}", values),
     )
 
 

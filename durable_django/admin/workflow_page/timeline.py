@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -17,7 +16,7 @@ from durable_django.admin.workflow_page.drawing import Drawing, Lane, Span, Tick
 from durable_django.base.texts import plain, spoken_seconds
 from durable_django.management.history import History, StepHistory, seconds_between
 from durable_django.management.naming import spoken_name
-from durable_django.management.surroundings import Surroundings
+from durable_django.management.surroundings import Letter, Surroundings
 from durable_django.models.status import Status
 from durable_django.models.workflow import Workflow
 
@@ -123,15 +122,15 @@ def _of_mail(around: Surroundings) -> Iterator[Lane]:
         yield Lane(_("messages"), _("messages, received and sent"), "mail", ticks=ticks)
 
 
-def _received(letter: Any) -> Tick:
+def _received(letter: Letter) -> Tick:
     is_open = letter.received_at is None
     said = _("waits to be received: %(topic)s") if is_open else _("received: %(topic)s")
     title = said % {"topic": plain(letter.topic) or _("message")}
     return Tick("durable-unread" if is_open else "durable-read", letter.received_at or letter.created_at, title)
 
 
-def _sent(letter: Any) -> Tick:
-    facts = {"topic": plain(letter.topic) or _("message"), "id": plain(letter.workflow_id)}
+def _sent(letter: Letter) -> Tick:
+    facts = {"topic": plain(letter.topic) or _("message"), "id": plain(letter.other)}
     return Tick("durable-sent", letter.created_at, _("sent to %(id)s: %(topic)s") % facts)
 
 

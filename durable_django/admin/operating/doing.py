@@ -1,0 +1,121 @@
+"""What each verb of the table does, by the verbs of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext
+
+from durable_django.admin.operating.verb import Options
+from durable_django.api import communication
+from durable_django.exceptions import WorkflowFinished
+from durable_django.models.status import Status
+
+STOPPED = (Status.PAUSED, Status.FAILED, Status.CANCELLED)
+#: Ticks that one form fills: they are one transaction.
+MOST_FILLED = 1000
+
+Made = Mapping[str, Any] | None
+
+
+def cancel(rows: Any, options: Options) -> None:
+    """Cancel workflows, and what they have started if that was ticked."""
+    rows.cancel(options["reason"], children=options["children"])
+
+
+def pause(rows: Any, options: Options) -> None:
+    """Pause workflows."""
+    rows.pause(options["reason"])
+
+
+def resume(rows: Any, options: Options) -> None:
+    """Resume workflows, and what made them fail if that was ticked."""
+    rows.resume(children=options["children"])
+
+
+def reschedule(rows: Any, options: Options) -> None:
+    """Let workflows go on at a moment, or now."""
+    rows.reschedule(run_after=options["run_after"])
+
+
+def set_priority(rows: Any, options: Options) -> None:
+    """Give workflows another priority."""
+    rows.set_priority(options["priority"])
+
+
+def purge(rows: Any, options: Options) -> None:
+    """Purge workflows."""
+    rows.purge(children=options["children"], payloads_only=options["payloads_only"])
+
+
+def set_attributes(row: Any, options: Options) -> Made:
+    """Set attributes; the record keeps their names."""
+    return {"attributes": sorted(options["attributes"])} if row.set_attributes(options["attributes"]) else None
+
+
+def fork(row: Any, options: Options) -> Made:
+    """Fork a workflow; the record keeps the id of the fork."""
+    try:
+        return {"workflow": row.fork(**options).pk}
+    except TypeError as error:
+        # What the function does not take was typed by the operator.
+        raise ValueError(str(error)) from error
+
+
+def send(row: Any, options: Options) -> Made:
+    """Send a message; what the record keeps of it is the topic."""
+    try:
+        communication.send(row.pk, options["message"], topic=options["topic"])
+    except WorkflowFinished:
+        return None
+    return {"topic": options["topic"]}
+
+
+def pause_row(row: Any, _options: Options) -> Made:
+    """Pause a queue or a schedule."""
+    return {} if row.pause() else None
+
+
+def resume_row(row: Any, _options: Options) -> Made:
+    """Resume a queue or a schedule."""
+    return {} if row.resume() else None
+
+
+def revert_row(row: Any, _options: Options) -> Made:
+    """Revert a queue or a schedule."""
+    return {} if row.revert() else None
+
+
+def drain_row(row: Any, _options: Options) -> Made:
+    """Drain a worker."""
+    return {} if row.drain() else None
+
+
+def trigger(row: Any, _options: Options) -> Made:
+    """Start the workflow of a schedule."""
+    return {"workflow": row.trigger()}
+
+
+def backfill(row: Any, options: Options) -> Made:
+    """Start what is missing of a schedule; the record keeps how many, the ids follow from the range."""
+    _require_few(row, options)
+    made = row.backfill(options["start"], options["end"])
+    facts = {"start": options["start"].isoformat(), "end": options["end"].isoformat(), "workflows": len(made)}
+    return facts if made else None
+
+
+def preview_backfill(rows: list[Any], options: Options) -> list[str]:
+    """Return the ids that a backfill would start. Raises ValueError if they are too many."""
+    return [each for row in rows for each in _require_few(row, options)]
+
+
+def _require_few(row: Any, options: Options) -> list[str]:
+    ids: list[str] = row.backfill(options["start"], options["end"], dry_run=True)
+    if len(ids) > MOST_FILLED:
+        message = gettext(
+            "%(count)d ticks are missing there, more than the %(most)d that are filled here at once. Choose a part of "
+            "the range, or call manage.py durable schedules backfill."
+        )
+        raise ValueError(message % {"count": len(ids), "most": MOST_FILLED})
+    return ids

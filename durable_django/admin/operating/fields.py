@@ -1,0 +1,57 @@
+"""Fields of the forms of verbs: values as JSON, moments, each with an error that says what to write instead."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+
+class JsonField(forms.CharField):
+    """A value in JSON; what was typed stays as it was typed, also if it cannot be read."""
+
+    widget = forms.Textarea(attrs={"rows": 6, "cols": 60, "spellcheck": "false", "class": "vLargeTextField"})
+
+    def to_python(self, value: Any) -> Any:
+        """Return the value. Raises ValidationError with the line and column of the first fault."""
+        text = super().to_python(value)
+        if not text:
+            return None
+        try:
+            return json.loads(text, parse_constant=_refuse)
+        except json.JSONDecodeError as error:
+            where = {"line": error.lineno, "column": error.colno, "fault": error.msg}
+            message = gettext("This is not JSON: line %(line)d, column %(column)d: %(fault)s.") % where
+        except (ValueError, RecursionError) as error:
+            message = gettext("This cannot be read as JSON: %(fault)s.") % {"fault": str(error).rstrip(".")}
+        raise ValidationError(message, code="json")
+
+    def validate(self, value: Any) -> None:
+        """Let null be a value: only an empty text is none."""
+
+    def clean(self, value: Any) -> Any:
+        """Return the value. Raises ValidationError if there is no text, or one that is not JSON."""
+        if self.required and not str(value or "").strip():
+            raise ValidationError(self.error_messages["required"], code="required")
+        return super().clean(value)
+
+
+class LongText(forms.CharField):
+    """A text of a few lines."""
+
+    widget = forms.Textarea(attrs={"rows": 3, "cols": 60, "class": "vLargeTextField"})
+
+
+def moment_field(label: Any, **options: Any) -> forms.DateTimeField:
+    """Return a field for a moment, in the browser's own widget, to the minute."""
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+    return forms.DateTimeField(label=label, widget=widget, **options)
+
+
+def _refuse(name: str) -> Any:
+    message = _("%(name)s is no number in JSON") % {"name": name}
+    raise ValueError(message)
