@@ -69,7 +69,7 @@ class Operation(models.Model):
     reason = models.TextField(default="", blank=True)
     before = models.JSONField(default=dict, blank=True)
     after = models.JSONField(default=dict, blank=True)
-    chosen = models.PositiveIntegerField(db_default=1)
+    chosen = models.PositiveIntegerField(_("chosen"), db_default=1)
     form_id = models.CharField(max_length=36, null=True, blank=True, editable=False)
     created_at = MomentField(db_default=Now())
 
@@ -84,4 +84,4 @@ class Operation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.verb} {self.object_kind} {self.object_id}"
+        return f"{self.pk}: {self.object_id}"

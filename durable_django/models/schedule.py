@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.db.models.expressions import DatabaseDefault
 from django.utils import timezone as django_timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from durable_django.base import cron, ids, payloads, registry, ticks, timetable
 from durable_django.base.clock import MomentField, Now, instant
@@ -37,7 +38,7 @@ class Overlap(models.TextChoices):
 
     ALLOW = "allow", _("allow")
     SKIP = "skip", _("skip")
-    QUEUE = "queue", _("queue")
+    QUEUE = "queue", pgettext_lazy("what to do with a run", "queue")
 
 
 class Schedule(models.Model):
@@ -55,24 +56,24 @@ class Schedule(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    name = models.CharField(max_length=255, unique=True)
-    workflow = models.CharField(max_length=255)
-    cron = models.CharField(max_length=255)
-    timezone = models.CharField(max_length=64, default=django_timezone.get_default_timezone_name)
-    queue = models.CharField(max_length=255, default="", blank=True)
+    name = models.CharField(_("name"), max_length=255, unique=True)
+    workflow = models.CharField(_("workflow"), max_length=255)
+    cron = models.CharField(_("cron"), max_length=255)
+    timezone = models.CharField(_("timezone"), max_length=64, default=django_timezone.get_default_timezone_name)
+    queue = models.CharField(_("queue"), max_length=255, default="", blank=True)
     encoded_context = models.TextField(null=True, blank=True)
-    catch_up = models.CharField(max_length=16, choices=CatchUp.choices, default=CatchUp.LATEST)
-    overlap = models.CharField(max_length=16, choices=Overlap.choices, default=Overlap.ALLOW)
-    jitter_seconds = models.FloatField(default=0)
-    is_paused = models.BooleanField(default=False)
-    is_retired = models.BooleanField(default=False)
-    error = models.TextField(default="", blank=True)
+    catch_up = models.CharField(_("catch up"), max_length=16, choices=CatchUp.choices, default=CatchUp.LATEST)
+    overlap = models.CharField(_("overlap"), max_length=16, choices=Overlap.choices, default=Overlap.ALLOW)
+    jitter_seconds = models.FloatField(_("jitter seconds"), default=0)
+    is_paused = models.BooleanField(_("is paused"), default=False)
+    is_retired = models.BooleanField(_("is retired"), default=False)
+    error = models.TextField(_("error"), default="", blank=True)
     declared = models.JSONField(null=True, blank=True, editable=False)
-    application = models.CharField(max_length=255, default="", blank=True)
-    fired_until = MomentField(db_default=Now(), null=True, blank=True)
-    resumed_at = MomentField(null=True, blank=True)
-    next_at = MomentField(db_default=Now(), null=True, blank=True)
-    created_at = MomentField(db_default=Now())
+    application = models.CharField(_("application"), max_length=255, default="", blank=True)
+    fired_until = MomentField(_("fired until"), db_default=Now(), null=True, blank=True)
+    resumed_at = MomentField(_("resumed at"), null=True, blank=True)
+    next_at = MomentField(_("next at"), db_default=Now(), null=True, blank=True)
+    created_at = MomentField(_("created at"), db_default=Now())
 
     objects = ScheduleQuerySet.as_manager()
 

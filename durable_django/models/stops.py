@@ -13,6 +13,9 @@ from durable_django.models.status import Status
 if TYPE_CHECKING:
     from durable_django.models.workflow_queryset import WorkflowQuerySet
 
+#: The reason of a workflow that its deadline has cancelled; rows keep it in this language, whoever reads them.
+DEADLINE_PASSED = "its deadline passed"
+
 
 def ending(status: str) -> dict[str, Any]:
     """Return the columns of an end; the worker is cleared by whoever lets go."""

@@ -95,21 +95,21 @@ class Worker(models.Model):
     is_up        nobody was told of its end yet: if its lease passes meanwhile, it was lost
     """
 
-    id = IdField(primary_key=True, max_length=64)
-    name = models.CharField(max_length=255, default="", blank=True)
-    application = models.CharField(max_length=255, default="", blank=True)
-    hostname = models.CharField(max_length=255)
+    id = IdField(_("id"), primary_key=True, max_length=64)
+    name = models.CharField(_("name"), max_length=255, default="", blank=True)
+    application = models.CharField(_("application"), max_length=255, default="", blank=True)
+    hostname = models.CharField(_("hostname"), max_length=255)
     boot_id = models.CharField(max_length=64, default="", blank=True)
     pid_namespace = models.CharField(max_length=64, default="", blank=True)
-    pid = models.IntegerField()
+    pid = models.IntegerField(_("pid"))
     process_started_at = models.CharField(max_length=64, default="", blank=True)
     queues = models.JSONField(default=list, blank=True)
     threads = models.IntegerField(default=0)
     takes_slots = models.BooleanField(db_default=True)
     is_draining = models.BooleanField(default=False)
-    must_drain = models.BooleanField(db_default=False)
+    must_drain = models.BooleanField(_("must drain"), db_default=False)
     is_up = models.BooleanField(db_default=False)
-    started_at = MomentField(db_default=Now())
+    started_at = MomentField(_("started at"), db_default=Now())
     heartbeat_at = MomentField(db_default=Now())
     lease_expires_at = MomentField()
 

@@ -46,11 +46,11 @@ class Workflow(OperatorRowVerbs, models.Model):
     retention_seconds, pruned_at, is_bare: see models/retention.py
     """
 
-    id = IdField(primary_key=True)
-    name = models.CharField(max_length=255)
-    status = models.CharField(max_length=16, choices=Status.choices, default=Status.QUEUED)
-    queue = models.CharField(max_length=255, default="default")
-    priority = models.SmallIntegerField(default=0)
+    id = IdField(_("id"), primary_key=True)
+    name = models.CharField(_("name"), max_length=255)
+    status = models.CharField(_("status"), max_length=16, choices=Status.choices, default=Status.QUEUED)
+    queue = models.CharField(_("queue"), max_length=255, default="default")
+    priority = models.SmallIntegerField(_("priority"), default=0)
     line = models.BigIntegerField()
     partition_key = models.CharField(max_length=255, null=True, blank=True)
     deduplication_key = models.CharField(max_length=255, null=True, blank=True)
@@ -62,7 +62,7 @@ class Workflow(OperatorRowVerbs, models.Model):
     fingerprint = models.CharField(max_length=64)
     output = models.TextField(null=True, blank=True)
     error = models.TextField(null=True, blank=True)
-    reason = models.TextField(default="", blank=True)
+    reason = models.TextField(_("reason"), default="", blank=True)
     attributes = models.JSONField(default=dict, blank=True)
     subject_type = models.ForeignKey(
         "contenttypes.ContentType", models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
@@ -89,12 +89,12 @@ class Workflow(OperatorRowVerbs, models.Model):
     on_cancel = models.CharField(max_length=255, default="", db_default="", blank=True)
 
     worker = models.CharField(max_length=64, null=True, blank=True)
-    attempt = models.IntegerField(default=0)
+    attempt = models.IntegerField(_("attempt"), default=0)
     recoveries = models.IntegerField(default=0)
     max_recoveries = models.IntegerField()
     failures = models.IntegerField(default=0)
 
-    run_after = MomentField(null=True, blank=True)
+    run_after = MomentField(_("run after"), null=True, blank=True)
     runnable_at = MomentField(null=True, blank=True)
     is_debounced = models.BooleanField(db_default=False)
     latest_start = MomentField(null=True, blank=True)
@@ -104,7 +104,7 @@ class Workflow(OperatorRowVerbs, models.Model):
     deadline = MomentField(null=True, blank=True)
     remaining_seconds = models.FloatField(null=True, blank=True)
     retention_seconds = models.IntegerField(null=True, blank=True)
-    pruned_at = MomentField(null=True, blank=True)
+    pruned_at = MomentField(_("pruned at"), null=True, blank=True)
     is_bare = models.BooleanField(db_default=False)
     created_at = MomentField(db_default=Now())
     started_at = MomentField(null=True, blank=True)

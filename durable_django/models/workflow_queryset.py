@@ -288,7 +288,7 @@ class WorkflowQuerySet(OperatorVerbs):
         overdue = self.overdue()
         return overdue.change(
             (Status.QUEUED, Status.WAITING, Status.RUNNING),
-            lambda rows: stops.cancel(rows.filter(deadline__lte=Now()), "its deadline passed", set()),
+            lambda rows: stops.cancel(rows.filter(deadline__lte=Now()), stops.DEADLINE_PASSED, set()),
         )
 
     def recover(self, limit: int = BATCH, *, is_immediate: bool = False) -> Recovery:
