@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 #: Largest limit and longest window (a year) that a row can hold and a count can serve.
-_MOST = 2**31 - 1
+MOST = 2**31 - 1
 _LONGEST_SECONDS = 366 * 86_400.0
 
 
@@ -162,8 +162,8 @@ def _require_count(name: str, value: Any, *, least: int) -> None:
     if type(value) is not int:
         message = f"{name} must be a whole number, got {value!r}."
         raise TypeError(message)
-    if not least <= value <= _MOST:
-        message = f"{name} must be from {least} to {_MOST}, got {value!r}."
+    if not least <= value <= MOST:
+        message = f"{name} must be from {least} to {MOST}, got {value!r}."
         raise ValueError(message)
 
 

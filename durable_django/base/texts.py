@@ -23,18 +23,26 @@ def shortened(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
+def number_of(number: int, one: str, several: str) -> str:
+    """Return a number of things in the language of commands, which is that of the code: 1 workflow, 2 workflows."""
+    return f"{number} {one if number == 1 else several}"
+
+
 def spoken_seconds(seconds: float | None) -> str:
     """Return a duration as people say it: 4 ms, 0.42 s, 3 min 5 s, 2 h 10 min, 7 d 3 h; - for None."""
-    if seconds is None:
-        return "-"
+    return "-" if seconds is None else " ".join(f"{number} {unit}" for number, unit in parts_of_duration(seconds))
+
+
+def parts_of_duration(seconds: float) -> list[tuple[str, str]]:
+    """Return numbers, with a point if they are no whole ones, each with its unit: ms, s, min, h or d."""
     # Clocks of several machines meet in one row.
     seconds = max(0.0, seconds)
     if seconds < 0.1:  # noqa: PLR2004 - below it, hundredths of a second say too little
-        return f"{seconds * 1000:.0f} ms"
+        return [(f"{seconds * 1000:.0f}", "ms")]
     if seconds < _MINUTE:
-        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"  # noqa: PLR2004 - three digits
+        return [(f"{seconds:.2f}" if seconds < 10 else f"{seconds:.1f}", "s")]  # noqa: PLR2004 - three digits
     if seconds < _HOUR:
-        return f"{int(seconds // _MINUTE)} min {int(seconds % _MINUTE)} s"
+        return [(f"{int(seconds // _MINUTE)}", "min"), (f"{int(seconds % _MINUTE)}", "s")]
     if seconds < _DAY:
-        return f"{int(seconds // _HOUR)} h {int(seconds % _HOUR // _MINUTE)} min"
-    return f"{int(seconds // _DAY)} d {int(seconds % _DAY // _HOUR)} h"
+        return [(f"{int(seconds // _HOUR)}", "h"), (f"{int(seconds % _HOUR // _MINUTE)}", "min")]
+    return [(f"{int(seconds // _DAY)}", "d"), (f"{int(seconds % _DAY // _HOUR)}", "h")]

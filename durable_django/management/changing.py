@@ -10,9 +10,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Count
-from django.utils.translation import ngettext
 
-from durable_django.base.texts import plain
+from durable_django.base.texts import number_of, plain
 from durable_django.management import arguments, asking, rendering, selection
 from durable_django.models.status import Status
 from durable_django.models.workflow_queryset import WorkflowQuerySet
@@ -140,8 +139,7 @@ def confirm(command: BaseCommand, verb: str, counts: Counter[str], options: dict
         return
     total = counts.total()
     states = ", ".join(f"{counts[status]} {status}" for status in Status.values if counts[status])
-    fit = ngettext("%(n)d workflow fits", "%(n)d workflows fit", total) % {"n": total}
-    asking.require_yes(command, f"{fit} ({states})", verb)
+    asking.require_yes(command, f"{number_of(total, 'workflow fits', 'workflows fit')} ({states})", verb)
 
 
 def _apply(
@@ -165,14 +163,9 @@ def _parts(keys: Sequence[str]) -> list[Sequence[str]]:
     return [keys[start : start + _PART] for start in range(0, len(keys), _PART)]
 
 
-def _words(verb: Verb, changed: int) -> str:
-    text = ngettext("%(n)d workflow %(done)s.", "%(n)d workflows %(done)s.", changed)
-    return text % {"n": changed, "done": verb.done}
-
-
 def _report(verb: Verb, changed: int, unchanged: dict[str, str], *, is_json: bool) -> str:
     if is_json:
         return rendering.dumps({verb.done: changed, **({"unchanged": unchanged} if unchanged else {})})
-    lines = [_words(verb, changed)]
+    lines = [f"{number_of(changed, 'workflow', 'workflows')} {verb.done}."]
     lines += [f"  {plain(key)} is {status}: left as it is." for key, status in unchanged.items()]
     return "\n".join(lines)

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Case, Count, F, OuterRef, Value, When
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from durable_django.base.clock import Epoch, Later, Now
 from durable_django.base.limits import Limits
-from durable_django.base.texts import spoken_seconds
 from durable_django.engine import context
 from durable_django.management.counting import Counted, Earliest
+from durable_django.management.durations import spoken_seconds
 from durable_django.models.queue import Queue, QueueStart
 from durable_django.models.worker import Worker
 from durable_django.models.workflow import Workflow
@@ -89,22 +91,32 @@ def running_by_queue() -> dict[str, int]:
 def described(limits: Limits) -> str:
     """Return the limits in a few words; empty if there are none."""
     parts = [
-        _count("", limits.concurrency),
-        _count(" per worker", limits.worker_concurrency),
-        _rate("", limits.rate_limit, limits.rate_seconds),
-        "partitioned" if limits.is_partitioned else "",
-        _count(" per partition", limits.partition_concurrency),
-        _rate(" per partition", limits.partition_rate_limit, limits.partition_rate_seconds),
+        _count(_("%(limit)d at a time"), limits.concurrency),
+        _count(_("%(limit)d at a time per worker"), limits.worker_concurrency),
+        _rate(_starts(limits.rate_limit), limits.rate_limit, limits.rate_seconds),
+        _("partitioned") if limits.is_partitioned else "",
+        _count(_("%(limit)d at a time per partition"), limits.partition_concurrency),
+        _rate(_starts_of_each(limits.partition_rate_limit), limits.partition_rate_limit, limits.partition_rate_seconds),
     ]
     return ", ".join(part for part in parts if part)
 
 
-def _count(what: str, limit: int | None) -> str:
-    return "" if limit is None else f"{limit} at a time{what}"
+def _count(text: str, limit: int | None) -> str:
+    return "" if limit is None else text % {"limit": limit}
 
 
-def _rate(what: str, limit: int | None, seconds: float | None) -> str:
-    return "" if limit is None or seconds is None else f"{limit} starts in {seconds:g} s{what}"
+def _rate(text: str, limit: int | None, seconds: float | None) -> str:
+    return "" if limit is None or seconds is None else text % {"limit": limit, "seconds": seconds}
+
+
+def _starts(limit: int | None) -> str:
+    return ngettext("%(limit)d start in %(seconds)g s", "%(limit)d starts in %(seconds)g s", limit or 0)
+
+
+def _starts_of_each(limit: int | None) -> str:
+    return ngettext(
+        "%(limit)d start in %(seconds)g s per partition", "%(limit)d starts in %(seconds)g s per partition", limit or 0
+    )
 
 
 def _depth(row: tuple[Any, ...], running: int, most: int) -> Depth:

@@ -8,9 +8,8 @@ from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError
-from django.utils.translation import ngettext
 
-from durable_django.base.texts import plain
+from durable_django.base.texts import number_of, plain
 from durable_django.exceptions import DurableError
 from durable_django.management import arguments, asking, changing, rendering, selection
 from durable_django.models.forking import Fork
@@ -165,7 +164,7 @@ def _pair(given: str) -> tuple[str, str]:
 
 
 def _words(count: int) -> str:
-    return ngettext("%(n)d workflow forked.", "%(n)d workflows forked.", count) % {"n": count}
+    return f"{number_of(count, 'workflow', 'workflows')} forked."
 
 
 def _report(command: BaseCommand, outcome: Outcome, options: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Left, Length
+from django.utils.translation import gettext as _
 
 from durable_django.base.clock import Now
 from durable_django.management.reasons.asking import why
@@ -38,7 +39,9 @@ class Stored:
         """Return the description of the text, of one that was not read in full its length; None if there is none."""
         if self.head is None:
             return None
-        return f"({self.length} characters, too many to be shown)" if self.is_cut else describe(self.head)
+        if self.is_cut:
+            return _("(%(count)s characters, too many to be shown)") % {"count": self.length}
+        return describe(self.head)
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Count
-from django.utils.translation import ngettext
 
 from durable_django.base.clock import Later
+from durable_django.base.texts import number_of
 from durable_django.management import arguments, asking, rendering, selection
 from durable_django.models import retention
 from durable_django.models.status import Status
@@ -95,7 +95,7 @@ def _prune(command: BaseCommand, rows: WorkflowQuerySet, ended: datetime | Later
 def _words(found: Found) -> str:
     states = [f"{found.ended[status]} {status}" for status in Status.terminal() if found.ended[status]]
     bare = [f"{found.expired} bare to be deleted"] if found.expired else []
-    fit = ngettext("%(n)d workflow fits", "%(n)d workflows fit", found.total) % {"n": found.total}
+    fit = number_of(found.total, "workflow fits", "workflows fit")
     return f"{fit} ({', '.join([*states, *bare])})" if found.total else fit
 
 
@@ -108,6 +108,6 @@ def _foretold(found: Found, *, is_json: bool) -> str:
 def _report(pruned: int, deleted: int, *, is_json: bool) -> str:
     if is_json:
         return rendering.dumps({"pruned": pruned, "deleted": deleted})
-    text = ngettext("%(n)d workflow pruned.", "%(n)d workflows pruned.", pruned) % {"n": pruned}
-    more = ngettext("%(n)d bare row deleted.", "%(n)d bare rows deleted.", deleted) % {"n": deleted}
+    text = f"{number_of(pruned, 'workflow', 'workflows')} pruned."
+    more = f"{number_of(deleted, 'bare row', 'bare rows')} deleted."
     return f"{text} {more}" if deleted else text

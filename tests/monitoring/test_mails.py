@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from unittest import mock
@@ -14,6 +15,7 @@ from durable_django.contrib.alerts import workflows
 from durable_django.models import Workflow
 from durable_django.testing import run_until_idle, travel
 from durable_django.worker.alerts import Alerts
+from tests.admin import pseudo
 from tests.monitoring.support import MonitoringTestCase, alive
 from tests.sample.queued import begins
 
@@ -85,6 +87,19 @@ class Mails(MonitoringTestCase):
         run_until_idle()
 
         self.assertIn("durable show '7; rm -rf ~'.", mail.outbox[0].body)
+
+    def test_is_in_the_language_of_the_worker(self):
+        """But for commands, and for what exceptions say."""
+        with pseudo.spoken():
+            signals.queue_delayed.send(None, queue="1", delay_seconds=400)
+            signals.schedule_broken.send(None, schedule="1", reason="2")
+            signals.workflows_failing.send(None, name="1", count=1, workflow_id="2")
+            signals.worker_lost.send(None, worker_id="1", hostname="2", pid=3)
+        run_until_idle()
+
+        texts = [f"{message.subject.removeprefix('[Django]')} {message.body}" for message in mail.outbox]
+        left = [re.sub(r"manage\.py durable[\w -]*", "", text) for text in texts]
+        self.assertEqual((4, []), (len(texts), [text for text in left if re.search(r"[a-zA-Z]", text)]))
 
     def test_is_sent_later_if_the_mail_server_is_away(self):
         """It is a workflow, with retries, in a queue of its own, that needs no thread."""

@@ -2,7 +2,7 @@
 Each alert is a mail to ADMINS, sent by a workflow: a mail server that is away delays it, and stops no worker.
 
 The workflow is async and has a queue of its own: it needs neither a thread nor a place in a line that may be what the
-alert is about.
+alert is about. The mail is written by the worker that tells of the incident, in the language of LANGUAGE_CODE.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.core.mail import mail_admins
 from django.dispatch import receiver
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from durable_django import signals
 from durable_django.api.queues import Queue
 from durable_django.api.steps import step
 from durable_django.api.workflows import workflow
 from durable_django.base.retries import Retry
-from durable_django.base.texts import plain, spoken_seconds
+from durable_django.base.texts import plain
+from durable_django.management.durations import spoken_seconds
 
 alerts = Queue("durable-alerts")
 
@@ -45,26 +48,39 @@ def _mail(subject: str, *lines: str) -> None:
 def on_queue_delayed(queue: str, delay_seconds: float, **_facts: Any) -> None:
     """Mail that work stands in line for too long."""
     _mail(
-        f"Queue {queue} is delayed",
-        f"A workflow has stood in line for {spoken_seconds(delay_seconds)}.",
-        "Look: manage.py durable health, manage.py durable queues. Start more workers, or raise its limits.",
+        _("Queue %(queue)s is delayed") % {"queue": queue},
+        _("A workflow has stood in line for %(age)s.") % {"age": spoken_seconds(delay_seconds)},
+        _("Look: %(commands)s. Start more workers, or raise its limits.")
+        % {"commands": "manage.py durable health, manage.py durable queues"},
     )
 
 
 @receiver(signals.schedule_broken, dispatch_uid="durable_alerts.schedule_broken")
 def on_schedule_broken(schedule: str, reason: str, **_facts: Any) -> None:
     """Mail that a schedule cannot fire."""
-    _mail(f"Schedule {schedule} cannot fire", reason, "It is tried again. Look: manage.py durable schedules")
+    _mail(
+        _("Schedule %(schedule)s cannot fire") % {"schedule": schedule},
+        reason,
+        _("It is tried again. Look: %(command)s") % {"command": "manage.py durable schedules"},
+    )
 
 
 @receiver(signals.workflows_failing, dispatch_uid="durable_alerts.workflows_failing")
 def on_workflows_failing(name: str, count: int, workflow_id: str, **_facts: Any) -> None:
     """Mail that workflows of a name fail."""
+    said = ngettext(
+        "%(count)d failed in the last minutes: %(id)s.",
+        "%(count)d failed in the last minutes, the last one was %(id)s.",
+        count,
+    )
+    commands = {
+        "show": f"manage.py durable show {shlex.quote(workflow_id)}",
+        "resume": f"manage.py durable resume --status failed --name {shlex.quote(name)}",
+    }
     _mail(
-        f"{name} fails",
-        f"{count} failed in the last minutes, the last one was {workflow_id}.",
-        f"Look: manage.py durable show {shlex.quote(workflow_id)}. Once it is mended: "
-        f"manage.py durable resume --status failed --name {shlex.quote(name)}",
+        _("%(name)s fails") % {"name": name},
+        said % {"count": count, "id": workflow_id},
+        _("Look: %(show)s. Once it is mended: %(resume)s") % commands,
     )
 
 
@@ -72,7 +88,8 @@ def on_workflows_failing(name: str, count: int, workflow_id: str, **_facts: Any)
 def on_worker_lost(worker_id: str, hostname: str, pid: int, **_facts: Any) -> None:
     """Mail that a worker was lost."""
     _mail(
-        f"A worker on {hostname} was lost",
-        f"Worker {worker_id} (process {pid}) died or is not heard of. What it ran is recovered by others.",
-        "Look: manage.py durable health",
+        _("A worker on %(hostname)s was lost") % {"hostname": hostname},
+        _("Worker %(id)s (process %(pid)d) died or is not heard of. What it ran is recovered by others.")
+        % {"id": worker_id, "pid": pid},
+        _("Look: %(command)s") % {"command": "manage.py durable health"},
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error as DatabaseTrouble
+from django.utils import translation
 
 from durable_django.base.texts import plain_lines
 from durable_django.management import (
@@ -81,7 +82,9 @@ class Command(BaseCommand):
             # A terminal that cannot show a character shows its code.
             sys.stdout.reconfigure(errors="backslashreplace")
         try:
-            self._perform(options)
+            # The words of commands are those of the code, as Django's own: scripts read them, and manuals quote them.
+            with translation.override(None):
+                self._perform(options)
             self.stdout.flush()
         except BrokenPipeError:
             # The reader of the pipe has seen enough; what Python still holds back must not complain at exit.

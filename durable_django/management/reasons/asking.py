@@ -13,6 +13,7 @@ from durable_django.management.reasons.waits import Waits
 from durable_django.management.reasons.wording import left, quoted, spoken_moment
 from durable_django.management.reasons.workers import Workers
 from durable_django.models.status import Status
+from durable_django.models.stops import DEADLINE_PASSED
 from durable_django.models.workflow import Workflow
 from durable_django.redaction import Redact
 
@@ -91,9 +92,14 @@ def _stopped(alias: str, rows: list[Workflow], _redact: Redact | None) -> dict[s
 
 
 def _of_stopped(row: Workflow, workers: Workers | None) -> str:
-    said = row.reason or (_("paused by an operator") if row.status == Status.PAUSED else "")
+    said = _given(row.reason) or (_("paused by an operator") if row.status == Status.PAUSED else "")
     still = workers.letting_go(row) if workers is not None else ""
     return _("%(what)s; %(still)s") % {"what": said, "still": still} if said and still else said or still
+
+
+def _given(reason: str) -> str:
+    """Return the reason that a row keeps; what the engine has given is translated only here."""
+    return _("its deadline passed") if reason == DEADLINE_PASSED else reason
 
 
 def _gone() -> str:

@@ -7,7 +7,8 @@ from datetime import datetime
 from django.utils import dateformat, timezone
 from django.utils.translation import gettext as _
 
-from durable_django.base.texts import plain, shortened, spoken_seconds
+from durable_django.base.texts import plain, shortened
+from durable_django.management.durations import spoken_seconds
 
 _LONGEST_NAME = 120
 

@@ -9,8 +9,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from durable_django.base.clock import SecondsUntil
-from durable_django.base.texts import spoken_seconds
 from durable_django.conf import durable_settings
+from durable_django.management.durations import spoken_seconds
 from durable_django.management.reasons.wording import quoted
 from durable_django.models.worker import Worker
 from durable_django.models.workflow import Workflow
