@@ -9,9 +9,9 @@ from typing import Any
 from django.utils.translation import ngettext
 
 from durable_django.admin.addresses import list_of
-from durable_django.base.texts import spoken_seconds
 from durable_django.conf import durable_settings
 from durable_django.management.census import Census
+from durable_django.management.durations import spoken_seconds
 
 
 @dataclass(frozen=True)

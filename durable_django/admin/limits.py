@@ -11,11 +11,17 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from durable_django.admin.operating.fields import LongText
-from durable_django.base.limits import Rate, changes_of, limits_of
+from durable_django.base.limits import MOST, Rate, changes_of, limits_of
 from durable_django.models.queue import Queue
 
 _COUNTS = ("concurrency", "worker_concurrency", "partition_concurrency")
 _RATES = ("rate", "partition_rate")
+#: What the errors of declarations have in them, which are worded for code, and what the form says instead.
+_SAID = {
+    "Rate(limit=)": _("This must be a whole number from 1 to %(most)d."),
+    "Rate(per=)": _("This must be more than 0 seconds, and at most a year."),
+    "can never be reached": _("This can never be reached, since not so many may run at a time on all workers."),
+}
 
 
 class LimitsForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -79,7 +85,7 @@ class LimitsForm(forms.ModelForm):  # type: ignore[type-arg]
         try:
             return Rate(limit, seconds)
         except ValueError as error:
-            self.add_error(f"{name}_{'limit' if 'limit=' in str(error) else 'seconds'}", str(error))
+            self.add_error(f"{name}_{'limit' if 'limit=' in str(error) else 'seconds'}", _said_of(error))
             return None
 
     def _is_partitioned(self, given: dict[str, Any]) -> bool:
@@ -95,14 +101,14 @@ class LimitsForm(forms.ModelForm):  # type: ignore[type-arg]
         try:
             act()
         except (TypeError, ValueError) as error:
-            self.add_error(field, str(error))
+            self.add_error(field, _said_of(error))
 
     def _judge_together(self, given: dict[str, Any]) -> None:
         try:
             limits_of(**given)
         except ValueError as error:
             # Which begins with the name of the limit that cannot be.
-            self.add_error(str(error).partition(" ")[0], str(error))
+            self.add_error(str(error).partition(" ")[0], _said_of(error))
 
     def _changed(self, given: dict[str, Any]) -> dict[str, Any]:
         before = self.instance.limits.as_columns()
@@ -111,3 +117,9 @@ class LimitsForm(forms.ModelForm):  # type: ignore[type-arg]
             for name, value in given.items()
             if any(before[column] != after for column, after in changes_of(**{name: value}).items())
         }
+
+
+def _said_of(error: Exception) -> str:
+    usual = _("This must be a whole number from 0 to %(most)d.")
+    said = next((text for part, text in _SAID.items() if part in str(error)), usual)
+    return str(said) % {"most": MOST}

@@ -18,17 +18,17 @@ from durable_django.admin.badges import badge
 from durable_django.admin.drawings import bars
 from durable_django.admin.failures import page_of_failures
 from durable_django.admin.readonly import ReadOnlyAdmin
-from durable_django.base.texts import spoken_seconds
 from durable_django.management import census, throughput
 from durable_django.management.counting import Count
+from durable_django.management.durations import spoken_seconds
 from durable_django.models.overview import Overview
 from durable_django.models.status import Status
 
-#: The times that the drawings show, by what the address calls them.
-PERIODS: dict[str, tuple[float, Any]] = {
-    "5m": (300.0, _("5 minutes")),
-    "1h": (3600.0, _("1 hour")),
-    "24h": (86_400.0, _("24 hours")),
+#: The times that the drawings show, by what the address calls them: seconds, name, and the title of what they show.
+PERIODS: dict[str, tuple[float, Any, Any]] = {
+    "5m": (300.0, _("5 minutes"), _("In the last 5 minutes")),
+    "1h": (3600.0, _("1 hour"), _("In the last hour")),
+    "24h": (86_400.0, _("24 hours"), _("In the last 24 hours")),
 }
 _USUAL_PERIOD = "24h"
 _MOST_SCHEDULES = 10
@@ -111,12 +111,13 @@ def _statuses(counted: census.Census, site: str) -> list[tuple[Any, str, str]]:
 def _happenings(period: str) -> dict[str, Any]:
     """Return what the page says of the time that was asked for, or of the usual one."""
     chosen = period if period in PERIODS else _USUAL_PERIOD
-    seconds, spoken = PERIODS[chosen]
+    seconds, spoken, title = PERIODS[chosen]
     seen = throughput.measure(seconds)
     return {
         "period": spoken,
+        "period_title": title,
         "part": spoken_seconds(seconds / throughput.PARTS),
-        "periods": [(key, title, key == chosen) for key, (_seconds, title) in PERIODS.items()],
+        "periods": [(key, name, key == chosen) for key, (_seconds, name, _title) in PERIODS.items()],
         "trends": _trends(seen),
         "seen_since": seen.seen_since,
     }

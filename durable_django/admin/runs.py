@@ -17,8 +17,9 @@ from durable_django.admin.moments import moment
 from durable_django.admin.operating.buttons import Button, buttons_of
 from durable_django.admin.operating.verb import Verb
 from durable_django.base.clock import Now
-from durable_django.base.texts import plain, spoken_seconds
+from durable_django.base.texts import plain
 from durable_django.management import history
+from durable_django.management.durations import spoken_seconds
 from durable_django.management.naming import spoken_names
 from durable_django.models.workflow import Workflow
 

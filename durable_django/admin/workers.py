@@ -20,9 +20,9 @@ from durable_django.admin.moments import moment
 from durable_django.admin.operating.operated import OperatedAdmin
 from durable_django.admin.runs import runs_of
 from durable_django.base.clock import Now, SecondsUntil
-from durable_django.base.texts import spoken_seconds
 from durable_django.conf import durable_settings
 from durable_django.engine import context
+from durable_django.management.durations import spoken_seconds
 from durable_django.models.worker import Worker
 from durable_django.models.workflow import Workflow
 

@@ -25,8 +25,9 @@ from durable_django.admin.workflow_filters import WORKFLOW_FILTERS
 from durable_django.admin.workflow_list import WorkflowList
 from durable_django.admin.workflow_page.downloads import download
 from durable_django.admin.workflow_page.page import Asked, page_of
-from durable_django.base.texts import plain, spoken_seconds
+from durable_django.base.texts import plain
 from durable_django.management import history, surroundings
+from durable_django.management.durations import spoken_seconds
 from durable_django.models.operation import Operation
 from durable_django.models.workflow import Workflow
 

@@ -240,7 +240,7 @@ class TheRecord(OperatingTestCase):
         page = self.client.get(url("queue", "change", target.key))
 
         self.assertContains(page, "What operators did")
-        self.assertContains(page, "is_paused: False → True")
+        self.assertContains(page, "is paused: No → Yes")
         self.assertContains(page, "too<br>much")
 
 

@@ -261,15 +261,15 @@ class ABadLimit(QueueTestCase):
         self.client.force_login(self.operator)
 
     def test_is_refused_at_its_field(self):
-        """In the words of a declaration; nothing is changed."""
+        """With what it could be; nothing is changed."""
         rate = "A rate is a number of starts in a number of seconds."
         for values, field, words in (
             ({"concurrency": "99999999999"}, "concurrency", "2147483647"),
             ({"concurrency": "-1"}, "concurrency", "greater than or equal to 0"),
             ({"concurrency": "2", "worker_concurrency": "3"}, "worker_concurrency", "can never be reached"),
             ({"concurrency": "2", "partition_concurrency": "3"}, "partition_concurrency", "can never be reached"),
-            ({"rate_limit": "0", "rate_seconds": "60"}, "rate_limit", "Rate(limit=) must be from 1"),
-            ({"rate_limit": "5", "rate_seconds": "0"}, "rate_seconds", "Rate(per=) must be more than 0 seconds"),
+            ({"rate_limit": "0", "rate_seconds": "60"}, "rate_limit", "must be a whole number from 1"),
+            ({"rate_limit": "5", "rate_seconds": "0"}, "rate_seconds", "must be more than 0 seconds"),
             ({"rate_limit": "5", "rate_seconds": "1e9"}, "rate_seconds", "at most a year"),
             ({"rate_limit": "5"}, "rate_seconds", rate),
             ({"rate_seconds": "5"}, "rate_limit", rate),

@@ -8,7 +8,6 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
 
 
 class JsonField(forms.CharField):
@@ -53,5 +52,4 @@ def moment_field(label: Any, **options: Any) -> forms.DateTimeField:
 
 
 def _refuse(name: str) -> Any:
-    message = _("%(name)s is no number in JSON") % {"name": name}
-    raise ValueError(message)
+    raise ValueError(gettext("%(name)s is no number in JSON") % {"name": name})

@@ -20,7 +20,7 @@ from durable_django.admin.operating.acting import carry_out
 from durable_django.admin.operating.buttons import NEXT, Button, buttons_of
 from durable_django.admin.operating.confirming import MOST_NAMED, Confirmation, row_url
 from durable_django.admin.operating.outcomes import tell
-from durable_django.admin.operating.records import records_of
+from durable_django.admin.operating.records import records_of, spoken_log
 from durable_django.admin.operating.verb import Verb
 from durable_django.admin.readonly import ReadOnlyAdmin
 from durable_django.base.texts import plain, shortened
@@ -85,6 +85,13 @@ class OperatedAdmin(ReadOnlyAdmin):
         """Give the templates the buttons and what was done."""
         shown = {"operations": self.buttons(request, obj), "records": records_of(self, request, obj)} if obj else {}
         return super().render_change_form(request, {**context, **shown}, add, change, form_url, obj)
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Show the log of a row; it is kept in the words of the code."""
+        response = super().history_view(request, object_id, extra_context)
+        for entry in getattr(response, "context_data", {}).get("action_list", ()):
+            entry.change_message = spoken_log(str(self.opts.model_name), entry.change_message)
+        return response
 
     def buttons(self, request: HttpRequest, row: Any) -> list[Button]:
         """Return the verbs that the user may do and that would change the row."""

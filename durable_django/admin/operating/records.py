@@ -7,16 +7,33 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import translation
 from django.utils.http import urlencode
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from durable_django.admin.moments import moment
 from durable_django.admin.operating.verbs import VERBS
 from durable_django.base.texts import plain, plain_lines, shortened
 from durable_django.models.operation import Operation
+from durable_django.models.queue import Queue
+from durable_django.models.schedule import Schedule
+from durable_django.models.worker import Worker
+from durable_django.models.workflow import Workflow
 
 #: Records on the page of a row.
 MOST_SHOWN = 10
 _LONGEST = 400
+_MODELS: dict[str, Any] = {"workflow": Workflow, "queue": Queue, "schedule": Schedule, "worker": Worker}
+#: What verbs note beside the columns that they change.
+_MADE = {
+    "attributes": _("attributes"),
+    "topic": _("topic"),
+    "workflow": _("workflow"),
+    "workflows": _("workflows"),
+    "start": _("from"),
+    "end": _("until before"),
+}
 
 
 @dataclass(frozen=True)
@@ -80,21 +97,44 @@ def spoken_verb(operation: Operation) -> str:
     return str(labels.get((operation.object_kind, operation.verb)) or plain(operation.verb))
 
 
+def spoken_log(kind: str, message: str) -> str:
+    """Return an entry of the admin's log, which keeps the words of the code, in the language of who reads it."""
+    for verb in VERBS:
+        with translation.override(None):
+            kept = str(verb.log)
+        if verb.kind == kind and f"{message} ".startswith(f"{kept} "):
+            return f"{verb.log}{message[len(kept) :]}"
+    return message
+
+
 def spoken_change(operation: Operation) -> str:
     """Return what is other since then: status: running → cancelled."""
     before = operation.before if isinstance(operation.before, dict) else {}
     after = operation.after if isinstance(operation.after, dict) else {}
     names = [*before, *(name for name in after if name not in before)]
     # The reason stands beside it.
-    parts = [_part(name, before, after) for name in names if name != "reason"]
+    parts = [_part(operation.object_kind, name, before, after) for name in names if name != "reason"]
     return shortened(plain("; ".join(parts)), _LONGEST)
 
 
-def _part(name: str, before: dict[str, Any], after: dict[str, Any]) -> str:
+def _part(kind: str, name: str, before: dict[str, Any], after: dict[str, Any]) -> str:
+    field = _field(kind, name)
+    label = _MADE.get(name) or (field.verbose_name if field is not None else name)
     if name not in before:
-        return f"{name}: {after[name]}"
-    return f"{name}: {_spoken(before[name])} → {_spoken(after.get(name))}"
+        return f"{label}: {after[name]}"
+    return f"{label}: {_spoken(field, before[name])} → {_spoken(field, after.get(name))}"
 
 
-def _spoken(value: Any) -> str:
-    return "-" if value is None or value == "" else str(value)
+def _field(kind: str, name: str) -> Any:
+    """Return the column of that name; None if there is none, as for what a verb has made."""
+    fields = {field.name: field for field in _MODELS[kind]._meta.concrete_fields} if kind in _MODELS else {}
+    return fields.get(name)
+
+
+def _spoken(field: Any, value: Any) -> str:
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, bool):
+        return gettext("Yes") if value else gettext("No")
+    choices = dict(field.flatchoices) if field is not None and isinstance(value, str) else {}
+    return str(choices.get(value, value))

@@ -10,7 +10,8 @@ from django.utils import dateformat, timezone
 from django.utils.translation import gettext as _
 
 from durable_django.admin.workflow_page.axis import Axis
-from durable_django.base.texts import shortened, spoken_seconds
+from durable_django.base.texts import shortened
+from durable_django.management.durations import spoken_seconds
 
 #: Units of the drawing: all of it, and where the lines of time begin and end.
 WIDTH, LEFT, RIGHT = 1000, 250, 985

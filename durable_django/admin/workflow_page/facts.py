@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 
 from durable_django.admin.moments import moment
 from durable_django.admin.workflow_page.addresses import Addresses, Link
-from durable_django.base.texts import plain, spoken_seconds
+from durable_django.base.texts import plain
+from durable_django.management.durations import spoken_seconds
 from durable_django.management.history import History, seconds_between
 from durable_django.models.workflow import Workflow
 

@@ -12,7 +12,8 @@ from durable_django.admin.badges import badge
 from durable_django.admin.moments import moment
 from durable_django.admin.workflow_page.failures import Frames, frames_of
 from durable_django.admin.workflow_page.values import Values
-from durable_django.base.texts import plain, spoken_seconds
+from durable_django.base.texts import plain
+from durable_django.management.durations import spoken_seconds
 from durable_django.management.history import History, StepHistory, seconds_between
 
 #: Failed steps whose tracebacks are on the page, the last ones.

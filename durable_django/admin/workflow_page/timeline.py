@@ -13,7 +13,8 @@ from durable_django.admin.workflow_page import drawing
 from durable_django.admin.workflow_page.addresses import Addresses
 from durable_django.admin.workflow_page.axis import axis_of
 from durable_django.admin.workflow_page.drawing import Drawing, Lane, Span, Tick
-from durable_django.base.texts import plain, spoken_seconds
+from durable_django.base.texts import plain
+from durable_django.management.durations import spoken_seconds
 from durable_django.management.history import History, StepHistory, seconds_between
 from durable_django.management.naming import spoken_name
 from durable_django.management.surroundings import Letter, Surroundings
