@@ -1,0 +1,206 @@
+"""Every text of the admin goes through gettext: in a language that nobody speaks, pages keep no word of the code's."""
+
+import re
+from unittest import mock
+
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group, Permission
+from django.test import RequestFactory, SimpleTestCase
+from django.utils import translation
+
+from durable_django.admin import DurableAdminMixin
+from durable_django.base import registry
+from durable_django.models import Operation, Queue, Schedule
+from tests.admin import hostility, operating, pseudo, translated
+from tests.admin.support import sheet, url
+from tests.commands.support import durable
+
+#: The same in every language: kinds of steps as code calls them, values, zones; alternative texts of Django's own; what
+#: Python says of JSON.
+_CODE = {"sleep", "receive", "result", "get", "event", "UTC", "T", "default", "True", "False", "Search", "NaN"}
+_SAID_BY_PYTHON = ("Expecting property name enclosed in double quotes", "maximum recursion depth exceeded")
+_WORDS = re.compile(r"[A-Za-z]+")
+#: Names of rows, those of tests/admin/operating.py among them, and of code; other data of these rows.
+_DATA = re.compile(
+    r"\b[Zz]q[\w:.-]*|\b(?:for|schedule)[:-][\w:-]+|\b(?:sample|auth|tests)\.[\w.]+:?|\b[0-9a-f]{8}(?:-[0-9a-f]{4,12}){4}\b"
+    r"|\ba test\b|\bhere\b|\bw\b|: t$|^t$|1,l|[\"'](?:approved|region|north|args|kwargs)[\"']"
+)
+
+
+class AnUnknownLanguage(operating.OperatingTestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpTestData(cls):
+        super().setUpTestData()
+        cls.operator.username = "zquser"
+        cls.operator.save()
+        cls.operator.user_permissions.add(Permission.objects.get(codename="view_group"))
+        cls.group = translated.make_rows()
+
+    def setUp(self):
+        super().setUp()
+        self.enterContext(pseudo.spoken())
+        self.client.force_login(self.operator)
+        self.found = {}
+
+    def read(self, response, place):
+        """Note what a page says in letters of the code, and where it does."""
+        self.assertEqual(200, response.status_code, place)
+        names = {*registry.workflows.names(), *registry.queues.names()}
+        for text in pseudo.texts_of(response.content.decode()):
+            is_said = not any(each in text for each in _SAID_BY_PYTHON)
+            if is_said and text not in names and set(_WORDS.findall(_DATA.sub("", text))) - _CODE:
+                self.found.setdefault(text, place)
+
+    def assert_translated(self):
+        self.assertEqual("", "\n".join(f"{text!r} on {place}" for text, place in self.found.items()))
+
+    def test_is_on_every_page(self):
+        """Lists, pages of rows, logs, the overview, in all the states that rows can have."""
+        shown = 0
+        for address in hostility.addresses():
+            response = None if address.endswith("/history/") else self.client.get(address)
+            if response is not None and response.status_code == 200:
+                shown += 1
+                self.read(response, address)
+
+        self.assert_translated()
+        self.assertGreater(shown, 60)
+
+    def test_is_on_lists_with_their_filters_set(self):
+        """What a filter offers, and what a list says of it."""
+        asked = (
+            {"attention": "late"}, {"started": "24h"}, {"finished": "7d", "status__exact": "failed"},
+            {"has_parent": "yes"},
+            {"error_type": ""}, {"failed_step": ""}, {"parent": "zq-holds"}, {"q": "zq-done"}, {"partition": ""},
+        )  # fmt: skip
+        with mock.patch("durable_django.admin.lists.MOST_COUNTED", 3):
+            for filters in asked:
+                self.read(self.client.get(url("workflow", "changelist"), filters), filters)
+        for model, filters in (("worker", {"state": "gone"}), ("schedule", {"state": "broken"})):
+            self.read(self.client.get(url(model, "changelist"), filters), filters)
+        for page in ("overview/", "overview/failures/"):
+            for period in ("5m", "1h", "24h", "7d"):
+                self.read(self.client.get(f"/admin/durable_django/{page}", {"period": period}), page)
+
+        self.assert_translated()
+
+    def test_is_on_the_page_of_a_workflow_in_each_of_its_views(self):
+        """The first steps, idle time at its full length, without the permission to see payloads, with much cut."""
+        address = url("workflow", "change", "zq-done")
+        with (
+            mock.patch("durable_django.admin.workflow_page.page.MOST_STEPS", 1),
+            mock.patch("durable_django.management.surroundings.MOST_RELATIVES", 1),
+            mock.patch("durable_django.management.surroundings.MOST_MESSAGES", 1),
+            mock.patch("durable_django.admin.workflow_page.timeline.MOST_LANES", 1),
+        ):
+            for view in ({}, {"steps": "first"}, {"idle": "shown"}):
+                self.read(self.client.get(address, view), view)
+                self.read(self.client.get(url("workflow", "change", "zq-awaits-children"), view), view)
+        self.operator.user_permissions.remove(Permission.objects.get(codename="view_payload"))
+        for key in ("zq-done", "zq-failed"):
+            self.read(self.client.get(url("workflow", "change", key)), key)
+        self.read(self.client.get(url("schedule", "changelist")), "schedules")
+
+        self.assert_translated()
+
+    def test_is_on_the_page_of_an_object(self):
+        """That the project's own admin shows."""
+
+        class GroupAdmin(DurableAdminMixin, admin.ModelAdmin):
+            pass
+
+        request = RequestFactory().get("/")
+        request.user = self.operator
+        page = GroupAdmin(Group, admin.site).changeform_view(request, str(self.group.pk))
+
+        self.read(page.render(), "an object")
+
+        self.assert_translated()
+
+    def test_is_in_what_is_asked_before_something_is_done(self):
+        """For each verb, of one row and of several; also when the form is sent empty."""
+        for target in self.make_targets():
+            address = self.operate_address(target)
+            self.read(self.client.get(address), address)
+            self.read(self.client.post(address, {"confirmed": "1", "place": "step"}), address)
+            everything = {"action": target.verb, "_selected_action": [target.key], "select_across": "1"}
+            with mock.patch("durable_django.admin.operating.confirming.MOST_CHANGED", 2):
+                self.read(self.client.post(url(target.kind, "changelist"), everything), address)
+            if target.verb == "backfill":
+                self.read(self.client.post(address, sheet(**target.values, look="1")), address)
+
+        self.assert_translated()
+
+    def test_is_in_what_is_said_after_something_was_done(self):
+        """And in the log of it, on the pages of rows and in the lists; done again it says that nothing was."""
+        for target in self.make_targets():
+            form = sheet(**target.values)
+            for values in (form, form, sheet(**target.values)):
+                answer = self.client.post(self.operate_address(target), {**values, **self.confirmed(target, values)})
+                if answer.status_code == 404:
+                    self.assertEqual("purge", target.verb)
+                    break
+                self.read(answer if answer.status_code == 200 else self.client.get(answer["Location"]), target)
+            if target.verb != "purge":
+                self.read(self.client.get(url(target.kind, "change", target.key)), target)
+                self.read(self.client.get(url(target.kind, "history", target.key)), target)
+        for operation in Operation.objects.all():
+            self.read(self.client.get(url("operation", "change", operation.pk)), operation)
+        self.read(self.client.get(url("operation", "changelist")), "operations")
+        self.read(self.client.get("/admin/"), "index")
+
+        self.assert_translated()
+        self.assertEqual([], [row for row in self.kept() if pseudo.is_spoken_in(row)])
+
+    def kept(self):
+        """Return all that is stored of what was done, as text: none of it is in the language of who did it."""
+        models = (*apps.get_app_config("durable_django").get_models(), LogEntry)
+        return [str(row) for model in models for row in model.objects.values()]
+
+    def confirmed(self, target, values):
+        return {"confirmed": self.token(self.client.post(self.operate_address(target), values))}
+
+    def test_is_in_what_is_refused(self):
+        """Each at its field."""
+        forms = {
+            "send": ({"message": "{"}, {"message": "NaN"}, {"message": "[" * 10_000}),
+            "set_attributes": ({"attributes": "[]"},),
+            "fork": ({"place": "step"}, {"place": "beginning", "arguments": "7"}),
+        }
+        for verb, tried in forms.items():
+            address = self.operate_address(operating.Target("workflow", verb, "zq-queued"))
+            for values in tried:
+                self.read(self.client.post(address, sheet(**values, confirmed="1")), values)
+        backfill = self.operate_address(operating.Target("schedule", "backfill", Schedule.objects.get(name="zq-on").pk))
+        for start, end in (("2031-05-02T12:00", "2031-05-01T12:00"), ("1990-05-01T12:00", "2020-05-01T12:00")):
+            self.read(self.client.post(backfill, sheet(start=start, end=end, look="1")), (start, end))
+        for values in (
+            {"concurrency": "99999999999"}, {"rate_limit": "0", "rate_seconds": "1"}, {"rate_limit": "1"},
+            {"rate_limit": "1", "rate_seconds": "0"}, {"concurrency": "1", "worker_concurrency": "2"},
+            {"concurrency": "x"},
+        ):  # fmt: skip
+            self.read(self.client.post(url("queue", "change", "zq-open"), values), values)
+        self.read(self.client.post(url("queue", "change", "zq-partitioned"), {"partition_concurrency": "1"}), "")
+
+        self.assert_translated()
+
+    def test_is_not_in_what_commands_say(self):
+        """They speak as the code does: scripts read them, and manuals quote them."""
+        said = [
+            durable("list"), durable("show", "zq-done"), durable("show", "zq-failed"), durable("queues"),
+            durable("schedules"), durable("workers"), durable("cancel", "zq-queued"), durable("list", "--json"),
+        ]  # fmt: skip
+
+        self.assertEqual([], [text for text in said if pseudo.is_spoken_in(text)])
+
+
+class AWordOfThePackage(SimpleTestCase):
+    def test_is_said_in_the_language_of_the_reader(self):
+        """In English where the package does not have it."""
+        for language, said in (("de", "Warteschlange"), ("fr", "file d'attente"), ("en", "queue"), ("it", "queue")):
+            with translation.override(language):
+                self.assertEqual(said, str(Queue._meta.verbose_name))
