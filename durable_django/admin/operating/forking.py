@@ -10,7 +10,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import TextChoices
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from durable_django.admin.operating.fields import JsonField
@@ -40,7 +40,7 @@ class ForkForm(ReasonForm):
         label=_("Step"), required=False, max_length=255, help_text=_("Its position, such as 3, or its name.")
     )
     arguments = JsonField(
-        label=_("Arguments"),
+        label=pgettext_lazy("of a call", "Arguments"),
         required=False,
         help_text=_(
             'As JSON: a list of positional ones, or {"args": [...], "kwargs": {...}}. Empty: those of the original.'

@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.contrib.contenttypes.models import ContentType
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from durable_django.admin.moments import moment
 from durable_django.admin.workflow_page.addresses import Addresses, Link
@@ -42,7 +43,7 @@ def _times(history: History) -> Mapping[str, Any]:
         _("Due"): workflow.run_after,
         _("Deadline"): workflow.deadline,
         _("Finished"): workflow.finished_at,
-        _("Duration"): workflow.started_at and spoken_seconds(history.seconds),
+        pgettext("of a workflow", "Duration"): workflow.started_at and spoken_seconds(history.seconds),
     }
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from durable_django.management.reasons.queues import Queues
 from durable_django.management.reasons.waits import Waits
@@ -71,7 +72,12 @@ def _later(row: Workflow) -> str:
     due = row.run_after or _now(row)
     facts = {"moment": spoken_moment(due), "left": left(due, _now(row)), "lost": row.recoveries}
     if row.recoveries:
-        return _("runs again in %(left)s, since %(lost)d workers in a row were lost with it") % facts
+        said = ngettext(
+            "runs again in %(left)s, since a worker was lost with it",
+            "runs again in %(left)s, since %(lost)d workers in a row were lost with it",
+            row.recoveries,
+        )
+        return said % facts
     return _("is not due before %(moment)s (in %(left)s)") % facts
 
 
