@@ -10,7 +10,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv newest demo run test stress bench lint format types layers migrations coverage check clean
+.PHONY: help venv newest demo run test stress bench messages lint format types layers migrations coverage check clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ stress: venv ## kill, freeze and cut off workers for a while, then look for lost
 
 bench: $(VENV)/installed-bench ## measure side by side with peers
 	@$(PY) -m benchmarks $(ARGS)
+
+messages: venv ## extract the texts for translation, compile, list what is missing (needs GNU gettext)
+	@$(PY) -m tests.messages
 
 lint: venv ## look for style errors and unformatted files
 	@$(PY) -m ruff check --quiet .
