@@ -6,6 +6,7 @@ What a page still says in plain letters is data, or a text that no catalogue wou
 
 import re
 from contextlib import contextmanager
+from functools import cache
 from html.parser import HTMLParser
 from unittest import mock
 
@@ -21,6 +22,7 @@ _SHOWN_ATTRIBUTES = ("title", "aria-label", "placeholder", "alt", "data-on", "da
 _SILENT = ("script", "style")
 
 
+@cache
 def said(text):
     """Return a text in that language."""
     pieces = _LEFT.split(text)

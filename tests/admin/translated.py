@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from durable_django.base import payloads
 from durable_django.base.clock import Later
@@ -23,8 +24,12 @@ class ZqError(Exception):
 
 
 def error():
-    found = ZqError("zqmessage")
-    found.__cause__ = ZqError("zqcause")
+    try:
+        # With frames of a library.
+        import_string("zq")
+    except ImportError as raised:
+        found = ZqError("zqmessage").with_traceback(raised.__traceback__)
+    found.__cause__ = ZqError("zqcause").with_traceback(found.__traceback__)
     return payloads.encode_error(found)
 
 
@@ -49,8 +54,8 @@ WORKFLOWS: dict[str, dict[str, Any]] = {
     "zq-of-silent": {"status": "running", "worker": "zq-silent", "attempt": 1, "started_at": AGO},
     "zq-of-draining": {"status": "running", "worker": "zq-draining", "attempt": 1, "started_at": AGO},
     "zq-of-lost": {"status": "running", "worker": "zq-lost", "attempt": 1, "started_at": AGO},
-    "zq-sleeps": {"status": "waiting", "waiting_for": "time"},
-    "zq-woken": {"status": "waiting", "waiting_for": "time"},
+    "zq-sleeps": {"status": "waiting", "waiting_for": "time", "run_after": SOON},
+    "zq-woken": {"status": "waiting", "waiting_for": "time", "run_after": AGO},
     "zq-receives": {"status": "waiting", "waiting_for": "message:zqtopic"},
     "zq-receives-any": {"status": "waiting", "waiting_for": "message:"},
     "zq-awaits-event": {"status": "waiting", "waiting_for": "event:zq-done:zqkey"},
@@ -109,9 +114,9 @@ QUEUES: dict[str, dict[str, Any]] = {
 SCHEDULES: dict[str, dict[str, Any]] = {
     "zq-on": {"encoded_context": VALUE, "cron": "30 2 * * 1-5"},
     "zq-broken": {"error": "zqerror", "cron": "*/5 * 1 1,2 *", "timezone": "zq"},
-    "zq-paused": {"is_paused": True, "cron": "0 9-17 1,l * *", "overlap": "queue", "catch_up": "all"},
-    "zq-retired": {"is_retired": True, "cron": "*/10 * * * 6,0", "overlap": "skip", "catch_up": "skip"},
-    "zq-edited": {"declared": {"cron": "0 0 * * *"}, "cron": "5 */2 * * 1,3", "next_at": None},
+    "zq-paused": {"is_paused": True, "cron": "0 9-17 1,2 * 1", "overlap": "queue", "catch_up": "all"},
+    "zq-retired": {"is_retired": True, "cron": "*/10 8-12 * * 6,0", "overlap": "skip", "catch_up": "skip"},
+    "zq-edited": {"declared": {"cron": "0 0 * * *"}, "cron": "5 */2 l * *", "next_at": None},
 }
 
 
@@ -143,6 +148,8 @@ def make_workers():
     Worker.objects.register("zq-silent", 60, **facts)
     Worker.objects.filter(pk="zq-silent").update(heartbeat_at=Later(-100.0))
     Worker.objects.register("zq-draining", 600, is_draining=True, **facts)
+    # However long the pages take.
+    Worker.objects.exclude(pk="zq-silent").update(heartbeat_at=SOON)
     Worker.objects.register("zq-lost", 600, **facts)
     Worker.objects.filter(pk="zq-lost").update(heartbeat_at=Later(-900.0), lease_expires_at=Later(-300.0))
     Worker.objects.register("zq-gone", 1, **facts)
