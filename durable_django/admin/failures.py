@@ -15,11 +15,11 @@ from durable_django.base.texts import plain, shortened
 from durable_django.management import failing
 from durable_django.management.showing import showing
 
-#: The times that the page shows, by what the address calls them: seconds, name, and the title of what they show.
+#: The times that the page shows, by what the address calls them: seconds, name, and as a part of a sentence.
 PERIODS: dict[str, tuple[float, Any, Any]] = {
-    "1h": (3600.0, _("1 hour"), _("In the last hour")),
-    "24h": (86_400.0, _("24 hours"), _("In the last 24 hours")),
-    "7d": (7 * 86_400.0, _("7 days"), _("In the last 7 days")),
+    "1h": (3600.0, _("1 hour"), _("in the last hour")),
+    "24h": (86_400.0, _("24 hours"), _("in the last 24 hours")),
+    "7d": (7 * 86_400.0, _("7 days"), _("in the last 7 days")),
 }
 _USUAL_PERIOD = "24h"
 #: Characters of a message.
@@ -68,8 +68,8 @@ def page_of_failures(request: HttpRequest, site: str) -> dict[str, Any]:
         ],
         "verbs": [verb for verb in verbs_of("workflow") if verb.name in _OFFERED and verb.is_allowed(request)],
         "seen_since": found.seen_since,
-        "period_title": PERIODS[period][2],
-        "periods": [(key, name, key == period) for key, (_seconds, name, _title) in PERIODS.items()],
+        "period": PERIODS[period][2],
+        "periods": [(key, name, key == period) for key, (_seconds, name, _said) in PERIODS.items()],
     }
 
 

@@ -24,11 +24,11 @@ from durable_django.management.durations import spoken_seconds
 from durable_django.models.overview import Overview
 from durable_django.models.status import Status
 
-#: The times that the drawings show, by what the address calls them: seconds, name, and the title of what they show.
+#: The times that the drawings show, by what the address calls them: seconds, name, and as a part of a sentence.
 PERIODS: dict[str, tuple[float, Any, Any]] = {
-    "5m": (300.0, _("5 minutes"), _("In the last 5 minutes")),
-    "1h": (3600.0, _("1 hour"), _("In the last hour")),
-    "24h": (86_400.0, _("24 hours"), _("In the last 24 hours")),
+    "5m": (300.0, _("5 minutes"), _("in the last 5 minutes")),
+    "1h": (3600.0, _("1 hour"), _("in the last hour")),
+    "24h": (86_400.0, _("24 hours"), _("in the last 24 hours")),
 }
 _USUAL_PERIOD = "24h"
 _MOST_SCHEDULES = 10
@@ -111,13 +111,12 @@ def _statuses(counted: census.Census, site: str) -> list[tuple[Any, str, str]]:
 def _happenings(period: str) -> dict[str, Any]:
     """Return what the page says of the time that was asked for, or of the usual one."""
     chosen = period if period in PERIODS else _USUAL_PERIOD
-    seconds, spoken, title = PERIODS[chosen]
+    seconds, _name, said = PERIODS[chosen]
     seen = throughput.measure(seconds)
     return {
-        "period": spoken,
-        "period_title": title,
+        "period": said,
         "part": spoken_seconds(seconds / throughput.PARTS),
-        "periods": [(key, name, key == chosen) for key, (_seconds, name, _title) in PERIODS.items()],
+        "periods": [(key, name, key == chosen) for key, (_seconds, name, _said) in PERIODS.items()],
         "trends": _trends(seen),
         "seen_since": seen.seen_since,
     }
