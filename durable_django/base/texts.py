@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_NO_BREAK = ("\N{NO-BREAK SPACE}", "\N{NARROW NO-BREAK SPACE}")
+_NO_BREAK_SPACE = re.compile(f"([{''.join(_NO_BREAK)}])")
 
 
 def plain(value: object) -> str:
@@ -16,6 +20,11 @@ def plain(value: object) -> str:
 def plain_lines(text: str) -> str:
     """Return a text of several lines in which all other control characters are escaped."""
     return "\n".join(plain(line.expandtabs()) for line in text.split("\n"))
+
+
+def plain_sentence(value: object) -> str:
+    """Return plain(value), but for the spaces that do not break: other languages set them in front of signs."""
+    return "".join(piece if piece in _NO_BREAK else plain(piece) for piece in _NO_BREAK_SPACE.split(str(value)))
 
 
 def shortened(text: str, longest: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from durable_django import redaction
 from durable_django.base import payloads, registry
 from durable_django.base.payloads import ErrorDescription
-from durable_django.base.texts import plain
+from durable_django.base.texts import plain_sentence
 from durable_django.management.history import History, Stored
 from durable_django.redaction import Redact
 
@@ -40,7 +40,7 @@ class Showing:
     def error_line(self, stored: Stored, longest: int) -> str:
         """Return type and message of an error in one line."""
         line = stored.described(partial(payloads.describe_error_line, longest=longest, redact=self.redact))
-        return plain(line or "")
+        return plain_sentence(line or "")
 
     def error(self, stored: Stored) -> ErrorDescription:
         """Return the parts of an error; without any if there is none, or it is too long to be read."""

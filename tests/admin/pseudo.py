@@ -18,6 +18,8 @@ LANGUAGE = "xx"
 _LEFT = re.compile(r"%\(\w+\)[-+ #0]*[\d.]*[a-zA-Z]|%[sdr%]|\{\w*\}|<[^>]*>|&#?\w+;")
 #: Letters of full width: as other than the plain ones as can be, and with a capital for each.
 _LETTERS = {number: number + 0xFEE0 for number in (*range(ord("A"), ord("Z") + 1), *range(ord("a"), ord("z") + 1))}
+#: And a space that does not break, which languages set in front of a colon: what escapes it spells it in plain letters.
+_SIGNS = {**_LETTERS, ord(" "): 0xA0}
 _SHOWN_ATTRIBUTES = ("title", "aria-label", "placeholder", "alt", "data-on", "data-off")
 _SILENT = ("script", "style")
 
@@ -27,7 +29,7 @@ def said(text):
     """Return a text in that language."""
     pieces = _LEFT.split(text)
     left = [*_LEFT.findall(text), ""]
-    return "".join(piece.translate(_LETTERS) + other for piece, other in zip(pieces, left, strict=True))
+    return "".join(piece.translate(_SIGNS) + other for piece, other in zip(pieces, left, strict=True))
 
 
 def is_spoken_in(text):

@@ -25,7 +25,7 @@ _WORDS = re.compile(r"[A-Za-z]+")
 #: Names of rows, those of tests/admin/operating.py among them, and of code; other data of these rows.
 _DATA = re.compile(
     r"\b[Zz]q[\w:.-]*|\b(?:for|schedule)[:-][\w:-]+|\b(?:sample|auth|tests)\.[\w.]+:?|\b[0-9a-f]{8}(?:-[0-9a-f]{4,12}){4}\b"
-    r"|\ba test\b|\bhere\b|\bw\b|: t$|^t$|\bl \*|[\"'](?:approved|region|north|args|kwargs)[\"']"
+    r"|\ba test\b|\bhere\b|\bw\b|:\s?t$|^t$|\bl \*|[\"'](?:approved|region|north|args|kwargs)[\"']"
 )
 
 

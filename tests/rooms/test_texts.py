@@ -22,6 +22,10 @@ class APlainText(SimpleTestCase):
         """Line breaks and escapes are readable."""
         self.assertEqual("a\\nb\\x1b[31m\\x00\\ud800", texts.plain("a\nb\x1b[31m\0\ud800"))
 
+    def test_keeps_the_spaces_that_sentences_set(self):
+        """Some languages set one that does not break in front of a colon."""
+        self.assertEqual("dort\xa0: a\u202f!\\n", texts.plain_sentence("dort\xa0: a\u202f!\n"))
+
     @given(st.text(), st.integers(1, 50))
     def test_can_be_shortened(self, text, longest):
         """Never longer than asked, and marked if it was cut."""

@@ -13,7 +13,7 @@ from django.utils import translation
 from django.utils.translation import gettext
 
 from durable_django.admin.operating.verb import Verb
-from durable_django.base.texts import plain
+from durable_django.base.texts import plain, plain_sentence
 from durable_django.exceptions import DurableError
 from durable_django.models.operation import Change, Operation
 from durable_django.models.witnesses import witnessed
@@ -135,7 +135,7 @@ def _told(order: Order) -> Iterator[None]:
     try:
         yield
     except (DurableError, ValueError) as error:
-        order.errors.append(plain(error))
+        order.errors.append(plain_sentence(error))
     except OperationalError as error:
         said = gettext("The database could not do it now; try again: %(error)s")
         order.errors.append(said % {"error": plain(str(error).partition("\n")[0])})

@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 from durable_django.admin.operating.acting import Order
 from durable_django.admin.operating.forms import ReasonForm
 from durable_django.admin.operating.verb import Verb
-from durable_django.base.texts import plain, shortened
+from durable_django.base.texts import plain, plain_sentence, shortened
 from durable_django.exceptions import DurableError
 
 #: Rows that one form changes; each batch of them is one transaction.
@@ -103,7 +103,7 @@ class Confirmation:
         try:
             return self.verb.preview(self.rows, self.form.options)
         except (DurableError, ValueError) as error:
-            self.faults.append(plain(error))
+            self.faults.append(plain_sentence(error))
             return []
 
     @property

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from durable_django.admin.moments import moment
 from durable_django.admin.operating.verbs import VERBS
-from durable_django.base.texts import plain, plain_lines, shortened
+from durable_django.base.texts import plain, plain_lines, plain_sentence, shortened
 from durable_django.models.operation import Operation
 from durable_django.models.queue import Queue
 from durable_django.models.schedule import Schedule
@@ -114,7 +114,7 @@ def spoken_change(operation: Operation) -> str:
     names = [*before, *(name for name in after if name not in before)]
     # The reason stands beside it.
     parts = [_part(operation.object_kind, name, before, after) for name in names if name != "reason"]
-    return shortened(plain("; ".join(parts)), _LONGEST)
+    return shortened(plain_sentence("; ".join(parts)), _LONGEST)
 
 
 def _part(kind: str, name: str, before: dict[str, Any], after: dict[str, Any]) -> str:

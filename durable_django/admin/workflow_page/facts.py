@@ -14,7 +14,7 @@ from django.utils.translation import pgettext
 
 from durable_django.admin.moments import moment
 from durable_django.admin.workflow_page.addresses import Addresses, Link
-from durable_django.base.texts import plain
+from durable_django.base.texts import plain, plain_sentence
 from durable_django.management.durations import spoken_seconds
 from durable_django.management.history import History, seconds_between
 from durable_django.models.workflow import Workflow
@@ -29,7 +29,7 @@ def facts_of(history: History, addresses: Addresses) -> Iterator[tuple[str, Link
         elif isinstance(value, datetime):
             yield label, Link(moment(value))
         elif value not in {None, ""}:
-            yield label, Link(plain(value))
+            yield label, Link(plain_sentence(value))
 
 
 def _times(history: History) -> Mapping[str, Any]:

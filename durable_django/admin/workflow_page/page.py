@@ -18,7 +18,7 @@ from durable_django.admin.workflow_page.relatives import Relatives, relatives_of
 from durable_django.admin.workflow_page.steps import Line, lines_of
 from durable_django.admin.workflow_page.timeline import Timeline, timeline_of
 from durable_django.admin.workflow_page.values import LONGEST_BLOCK, WIDTH, Block, Values
-from durable_django.base.texts import plain, plain_lines, shortened
+from durable_django.base.texts import plain, plain_lines, plain_sentence, shortened
 from durable_django.management import history, surroundings
 from durable_django.management.history import History
 from durable_django.management.naming import spoken_name
@@ -100,7 +100,7 @@ def page_of(row: Workflow, site: str, asked: Asked) -> Page:
     return Page(
         badge=badge(row.status, row.get_status_display()),
         name=plain(spoken_name(row, found.arguments.head)),
-        situation=plain(found.situation),
+        situation=plain_sentence(found.situation),
         refresh="" if row.is_finished else str(_REFRESH_MILLISECONDS),
         facts=list(facts_of(found, addresses)),
         timeline=timeline_of(found, around, addresses, is_folding=asked.is_folding, are_first=asked.are_first_steps),

@@ -9,7 +9,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
 from durable_django.admin.workflow_page.addresses import Addresses
-from durable_django.base.texts import plain, plain_lines, shortened
+from durable_django.base.texts import plain_lines, plain_sentence, shortened
 from durable_django.management.history import Stored
 from durable_django.management.showing import Showing
 
@@ -76,7 +76,7 @@ class Values:
             return ""
         if not self.is_permitted:
             return self.hidden(stored)
-        return shortened(plain(self.showing.value(stored, LONGEST_LINE, name=name)), LONGEST_LINE)
+        return shortened(plain_sentence(self.showing.value(stored, LONGEST_LINE, name=name)), LONGEST_LINE)
 
     def error_line(self, stored: Stored) -> str:
         """Return an error in one line."""

@@ -21,7 +21,7 @@ from durable_django.api.queues import Queue
 from durable_django.api.steps import step
 from durable_django.api.workflows import workflow
 from durable_django.base.retries import Retry
-from durable_django.base.texts import plain
+from durable_django.base.texts import plain_sentence
 from durable_django.management.durations import spoken_seconds
 
 alerts = Queue("durable-alerts")
@@ -41,7 +41,7 @@ async def mail_alert(subject: str, text: str) -> None:
 
 def _mail(subject: str, *lines: str) -> None:
     # A subject is one line, whatever names hold.
-    mail_alert.start(plain(subject)[:200], "\n\n".join(map(plain, lines)) + "\n")
+    mail_alert.start(plain_sentence(subject)[:200], "\n\n".join(map(plain_sentence, lines)) + "\n")
 
 
 @receiver(signals.queue_delayed, dispatch_uid="durable_alerts.queue_delayed")
