@@ -57,6 +57,17 @@ MAY_LOG = {
     "base/payloads/advice.py": "knows loggers as values that cannot be stored",
     "management/commands/": "a command chooses where records go",
 }
+MAY_TRANSLATE = {
+    "admin/": "people read it",
+    "apps.py": "the names of apps are read in the admin",
+    "contrib/": "as apps.py; alerts write mails",
+    "management/commands/durable.py": "turns translations off",
+    "management/depths.py": "limits in words, for the admin",
+    "management/durations.py": "durations in words, for the admin",
+    "management/history.py": "what stands in place of long payloads, for the admin",
+    "management/reasons/": "why workflows wait, for the admin",
+    "models/": "names of models, columns and states: always lazy",
+}
 MAY_WRITE_SQL = {
     "engine/wakeups.py": "LISTEN, NOTIFY and data_version have no word in the ORM",
     "models/compiled.py": "executes what the ORM compiled",
@@ -334,6 +345,24 @@ class Rooms(ArchitectureTestCase):
         ]
 
         self.assert_none("Only base/logs.py logs.", found)
+
+    def test_texts_are_translated_where_people_read_them(self):
+        """What is stored, logged, raised or printed is in the language of the code, whoever reads it."""
+        found = [
+            f"{at(module, item.line)} imports {item.module}. Keep codes there, and word them in admin/."
+            for module in outside(MAY_TRANSLATE)
+            for item in module.imports
+            if item.module == "django.utils.translation" or (item.module, item.name) == ("django.utils", "translation")
+        ]
+        eager = [
+            f"{at(module, item.line)} imports {item.name}. Rows would keep it in the language of who writes them."
+            for module in MODULES
+            if lies_in(module.room, "models/")
+            for item in module.imports
+            if item.module == "django.utils.translation" and not (item.name or "").endswith("_lazy")
+        ]
+
+        self.assert_none(f"Only {', '.join(MAY_TRANSLATE)} translate.", found + eager)
 
     def test_sql_text_stays_in_its_rooms(self):
         """Everything that the ORM can say is said by the ORM."""

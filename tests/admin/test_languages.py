@@ -4,6 +4,7 @@ import re
 from unittest import mock
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
@@ -208,3 +209,16 @@ class AWordOfThePackage(SimpleTestCase):
         for language, said in (("de", "Zeitplan"), ("fr", "planification"), ("en", "schedule"), ("it", "schedule")):
             with translation.override(language):
                 self.assertEqual(said, str(Schedule._meta.verbose_name))
+
+
+class AReader(operating.OperatingTestCase):
+    def test_reads_in_the_language_of_the_browser(self):
+        """As far as the project has Django's own middleware for that; one page each, the other words are elsewhere."""
+        middleware = [*settings.MIDDLEWARE, "django.middleware.locale.LocaleMiddleware"]
+        # The middleware leaves its language to the thread.
+        with self.settings(MIDDLEWARE=middleware), translation.override(None):
+            for language, title in (("de-AT,de;q=0.9", "Überblick"), ("fr", "Vue d'ensemble"), ("it", "Overview")):
+                page = self.client.get("/admin/durable_django/overview/", headers={"Accept-Language": language})
+
+                self.assertEqual(title, str(page.context["title"]).replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
+                self.assertContains(page, page.context["title"])
