@@ -20,6 +20,7 @@ _RATES = ("rate", "partition_rate")
 _SAID = {
     "Rate(limit=)": _("This must be a whole number from 1 to %(most)d."),
     "Rate(per=)": _("This must be more than 0 seconds, and at most a year."),
+    "a partitioned queue": _("A limit of each partition needs partitions: empty it as well."),
     "can never be reached": _("This can never be reached, since not so many may run at a time on all workers."),
 }
 
