@@ -23,7 +23,7 @@ def call(module: str, function: str, size: int, *, url: str, server_log: str = "
     """Call a function of a module of this package in a new process, with the database of `url`."""
     command = [sys.executable, "-m", "benchmarks.child", module, function, str(size)]
     environment = {**os.environ, **environment_of(url), "DURABLE_BENCH_SERVER_LOG": server_log}
-    environment["DURABLE_BENCH_SIDE"] = function
+    environment |= {"DURABLE_BENCH_MODULE": module, "DURABLE_BENCH_SIDE": function}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ChildFailed(f"{module}.{function}({size}) failed:\n{done.stdout[-2000:]}\n{done.stderr[-6000:]}")

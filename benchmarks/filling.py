@@ -6,7 +6,7 @@ import importlib
 
 from django.core.management import call_command
 
-from benchmarks import crowds
+from benchmarks import busy_month, crowds
 
 
 def django(_size: int) -> None:
@@ -64,6 +64,12 @@ def crowd(size: int) -> None:
     asleep(1000 * size)
     waiting_crowd("hears", "hears", 1000 * size)
     crowds.tidy()
+
+
+def month(size: int) -> None:
+    """Fill in what the pages of the admin are measured with, or `size` percent of it."""
+    django(0)
+    busy_month.fill(size)
 
 
 def asleep(count: int) -> None:

@@ -33,6 +33,7 @@ NAMES = (
     "backlog",
     "sleepers",
     "tasks",
+    "pages",
 )
 #: What must be installed for a side that is not of this project.
 MODULES = {

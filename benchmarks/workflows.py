@@ -24,6 +24,14 @@ def note_moment() -> float:
     return time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
+@step
+def judge(text: str, *, succeeds: bool) -> str:
+    if not succeeds:
+        message = f"Nobody takes {text}."
+        raise ValueError(message)
+    return text
+
+
 @workflow
 def sequence(count: int) -> float:
     """Call one step after the other. Return how many a second."""
@@ -33,6 +41,14 @@ def sequence(count: int) -> float:
 @workflow
 def one_step(number: int) -> int:
     return add_one(number)
+
+
+@workflow
+def five_steps(text: str, *, succeeds: bool) -> str:
+    """Call five steps, the last of which may fail."""
+    for number in range(4):
+        add_one(number)
+    return judge(text, succeeds=succeeds)
 
 
 @workflow

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from durable_django.api.streams import aread_stream, read_stream
     from durable_django.api.workflows import Arguments, WorkflowDefinition, astart, definition_of, start, workflow
     from durable_django.base.payloads import register_codec
+    from durable_django.base.records import WorkflowFilter
     from durable_django.base.retries import Retry
     from durable_django.engine.context import StepInfo, WorkflowInfo, current_step, current_workflow
     from durable_django.exceptions import (
@@ -140,6 +141,7 @@ _ROOMS = {
     "WorkflowDefinition": "api.workflows",
     "WorkflowError": "exceptions",
     "WorkflowFailed": "exceptions",
+    "WorkflowFilter": "base.records",
     "WorkflowFinished": "exceptions",
     "WorkflowHandle": "api.handles",
     "WorkflowInfo": "engine.context",
@@ -235,6 +237,7 @@ __all__ = [
     "WorkflowDefinition",
     "WorkflowError",
     "WorkflowFailed",
+    "WorkflowFilter",
     "WorkflowFinished",
     "WorkflowHandle",
     "WorkflowInfo",

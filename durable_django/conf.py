@@ -5,7 +5,7 @@ The settings: typed defaults over `settings.DURABLE_DJANGO`, read live.
     durable_settings.LEASE_SECONDS
 
 Nothing is copied at import, so `override_settings(DURABLE_DJANGO={...})` just works. Unknown keys and values of a
-wrong type are reported by the system checks (checks.py), not here: reading a setting never raises for another's fault.
+wrong type are reported by the system checks (checks/), not here: reading a setting never raises for another's fault.
 """
 
 from __future__ import annotations
@@ -44,6 +44,10 @@ class DurableSettings:
     MAX_ERROR_BYTES: int = 64 * 1024
     #: Dotted path of a callable that decides who may read which stream in a browser; nobody may without one.
     STREAM_PERMISSION: str = ""
+    #: What probes and scrapers of metrics send as "Authorization: Bearer ..."; no token is right while it is empty.
+    MONITORING_TOKEN: str = ""
+    #: A queue whose oldest runnable workflow has stood in line for longer is delayed (seconds).
+    QUEUE_DELAY_SECONDS: float = 300
     #: Dotted path of a callable that hides secrets in what people are shown; none, and everything is shown.
     REDACT: str = "durable_django.redaction.redact"
     #: Async workflows that one worker process runs at the same time.

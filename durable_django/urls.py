@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
+from durable_django.monitoring.views import health, metrics
 from durable_django.views import stream
 
 
@@ -22,4 +23,8 @@ register_converter(KeyConverter, "durable_stream_key")
 
 app_name = "durable_django"
 
-urlpatterns = [path("streams/<path:workflow_id>/<durable_stream_key:key>/", stream, name="stream")]
+urlpatterns = [
+    path("streams/<path:workflow_id>/<durable_stream_key:key>/", stream, name="stream"),
+    path("health/", health, name="health"),
+    path("metrics/", metrics, name="metrics"),
+]

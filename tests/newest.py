@@ -23,7 +23,14 @@ FOLDER = Path(__file__).parent.parent / ".venv-newest"
 #: What runs with it by default: on SQLite every room and every promise, on PostgreSQL what is about tasks. Crashes and
 #: the example run with the main Django only: they are about processes, and take the most time.
 LABELS = {
-    "sqlite": ("tests.rooms", "tests.behaviour", "tests.admin", "tests.commands", "tests.conformance"),
+    "sqlite": (
+        "tests.rooms",
+        "tests.behaviour",
+        "tests.admin",
+        "tests.commands",
+        "tests.monitoring",
+        "tests.conformance",
+    ),
     "postgresql": (
         "tests.conformance",
         "tests.behaviour.test_cost",

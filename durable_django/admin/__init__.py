@@ -1,5 +1,6 @@
 """The admin: pages that show; Django finds them by this package's name."""
 
-from durable_django.admin import queues, schedules, workers, workflows
+from durable_django.admin import overview, queues, schedules, workers, workflows
+from durable_django.admin.mixins import DurableAdminMixin
 
-__all__ = ["queues", "schedules", "workers", "workflows"]
+__all__ = ["DurableAdminMixin", "overview", "queues", "schedules", "workers", "workflows"]

@@ -5,33 +5,43 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from durable_django.admin.badges import badge
+from durable_django.admin.addresses import list_of, page_of
+from durable_django.admin.badges import badge, drawn_gauge
+from durable_django.admin.drawings import bars
 from durable_django.admin.limits import LimitsForm
 from durable_django.admin.lists import FixedOrderList
 from durable_django.admin.readonly import ReadOnlyAdmin
 from durable_django.base.limits import Limits
-from durable_django.base.texts import plain, spoken_seconds
-from durable_django.management.depths import Depth, depths, described
+from durable_django.base.texts import plain
+from durable_django.engine import context
+from durable_django.management import throughput
+from durable_django.management.depths import MOST_COUNTED, Depth, depths, described, noisiest_partitions
 from durable_django.models.queue import Queue
+
+#: Queues that the overview shows at most.
+MOST_SHOWN = 50
+#: The time that the drawings of starts show (seconds).
+_DRAWN_SECONDS = 3600.0
 
 
 class QueueList(FixedOrderList):
-    """The queues of one page, each with how full it is."""
+    """The queues of one page, each with how full it is, and how many were started on it lately."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        found = list(self.result_list)
-        by_name = depths(found)
-        for queue in found:
-            queue.depth = by_name[queue.name]
-        self.result_list = found
+        self.result_list = with_depths(list(self.result_list))
+        starts = throughput.starts_by_queue(_DRAWN_SECONDS) if self.result_list else {}
+        for queue in self.result_list:
+            queue.drawing = bars(starts.get(queue.name, ()))
 
 
 @admin.register(Queue)
@@ -44,11 +54,12 @@ class QueueAdmin(ReadOnlyAdmin):
 
     form = LimitsForm
     actions = ("pause", "resume", "revert")
-    list_display = ("key", "state", "queued", "oldest", "running", "limits", "edited")
+    list_display = ("key", "state", "queued", "oldest", "running", "rate_used", "starts", "limits", "edited")
     ordering = ("name",)
-    readonly_fields = ("key", "state", "queued", "oldest", "running", "started", "edited", "declared_limits")
+    change_form_template = "admin/durable_django/queue/change_form.html"
+    readonly_fields = ("key", "state", "queued", "oldest", "running", "rate_used", "edited", "declared_limits")
     fieldsets = (
-        (None, {"fields": ("key", "state", "queued", "oldest", "running", "started")}),
+        (None, {"fields": ("key", "state", "queued", "oldest", "running", "rate_used")}),
         (
             _("Limits"),
             {
@@ -78,9 +89,21 @@ class QueueAdmin(ReadOnlyAdmin):
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         queue = super().get_object(request, object_id, from_field)
-        if queue is not None:
-            queue.depth = depths([queue])[queue.name]
-        return queue
+        return queue and with_depths([queue])[0]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show which partitions have the most waiting."""
+        key = unquote(object_id)
+        partitions = noisiest_partitions(key) if self.has_view_permission(request) and "\0" not in key else []
+        site = self.admin_site.name
+        shown = [
+            (name, number, list_of(site, "workflow", status__exact="queued", in_queue=key, partition=name))
+            for name, number in partitions
+        ]
+        facts = {"partitions": shown, "most_counted": MOST_COUNTED}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **facts})
 
     def save_model(self, _request: HttpRequest, obj: Any, form: Any, _change: Any) -> None:
         """Edit what the form has changed, and nothing else: another operator may be at the other limits."""
@@ -123,7 +146,7 @@ class QueueAdmin(ReadOnlyAdmin):
     @admin.display(description=_("state"))
     def state(self, queue: Queue) -> SafeString:
         """Show whether workers claim from it."""
-        return badge("paused", _("paused")) if queue.is_paused else badge("succeeded", _("open"))
+        return _badge(queue)
 
     @admin.display(description=_("queued"))
     def queued(self, queue: Queue) -> str:
@@ -133,19 +156,23 @@ class QueueAdmin(ReadOnlyAdmin):
     @admin.display(description=_("oldest"))
     def oldest(self, queue: Queue) -> str:
         """Show how long ago the oldest of them was started."""
-        return spoken_seconds(_depth(queue).oldest_seconds)
+        return _depth(queue).spoken_age
 
     @admin.display(description=_("running"))
-    def running(self, queue: Queue) -> str:
+    def running(self, queue: Queue) -> SafeString:
         """Show how many hold a slot, and of how many."""
-        held = _depth(queue).running
-        return str(held) if queue.concurrency is None else f"{held} / {queue.concurrency}"
+        return drawn_gauge(_depth(queue).running, queue.concurrency)
 
-    @admin.display(description=_("starts in the window of the rate"))
-    def started(self, queue: Queue) -> str:
+    @admin.display(description=_("rate used"))
+    def rate_used(self, queue: Queue) -> SafeString | str:
         """Show how much of the rate is used."""
         count = _depth(queue).started
-        return "-" if count is None else f"{count} / {queue.rate_limit}"
+        return "-" if count is None else drawn_gauge(count, queue.rate_limit)
+
+    @admin.display(description=_("last hour"))
+    def starts(self, queue: Any) -> SafeString:
+        """Show how many workflows were started on it, and when."""
+        return render_to_string("admin/durable_django/bars.html", {"kind": "running", "drawing": queue.drawing})
 
     @admin.display(description=_("limits"))
     def limits(self, queue: Queue) -> str:
@@ -161,6 +188,29 @@ class QueueAdmin(ReadOnlyAdmin):
     def declared_limits(self, queue: Queue) -> str:
         """Show those that the code declared last."""
         return described(Limits(**queue.declared)) or "-" if queue.declared else "-"
+
+
+def with_depths(queues: list[Any]) -> list[Any]:
+    """Give each queue its depth."""
+    by_name = depths(queues)
+    for queue in queues:
+        queue.depth = by_name[queue.name]
+    return queues
+
+
+def at_a_glance(site: str) -> list[Any]:
+    """Return the queues by name, each with what the overview says about it."""
+    rows = Queue.objects.using(context.alias_of_workflows()).order_by("name")
+    found = with_depths(list(rows[:MOST_SHOWN]))
+    for queue in found:
+        queue.address = page_of(site, "queue", queue.pk)
+        queue.badge = _badge(queue)
+        queue.gauge = drawn_gauge(queue.depth.running, queue.concurrency)
+    return found
+
+
+def _badge(queue: Queue) -> SafeString:
+    return badge("paused", _("paused")) if queue.is_paused else badge("succeeded", _("open"))
 
 
 def _depth(queue: Any) -> Depth:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest
 
@@ -41,6 +42,11 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_delete_permission(self, _request: HttpRequest, _obj: models.Model | None = None) -> bool:
         return False
+
+    def require_view_permission(self, request: HttpRequest) -> None:
+        """Raise PermissionDenied unless the user may view the rows."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         """Read where workers write: a replica may lag behind what they do."""

@@ -6,21 +6,36 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import F, QuerySet
 from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils import dateformat
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
+from durable_django.admin.addresses import page_of
 from durable_django.admin.badges import badge
+from durable_django.admin.cron_words import words_of
+from durable_django.admin.filters import ScheduleStateFilter
+from durable_django.admin.lists import FixedOrderList
 from durable_django.admin.moments import moment, one_line
 from durable_django.admin.readonly import ReadOnlyAdmin
 from durable_django.admin.workflow_page.values import hidden
 from durable_django.base import cron, payloads
 from durable_django.base.texts import plain_lines
+from durable_django.engine import context
+from durable_django.management.outcomes import Outcome, last_runs
 from durable_django.management.showing import showing
 from durable_django.models.schedule import Schedule
 from durable_django.models.schedule_queryset import ScheduleQuerySet
+from durable_django.models.status import Status
+
+#: Runs that the strip of a schedule shows, ticks that its page shows, schedules that the overview looks at.
+MOST_RUNS, _MOST_TICKS, MOST_SHOWN = 20, 5, 200
+_TICK = "D Y-m-d H:i:s T (O)"
 
 
 @admin.register(Schedule)
@@ -28,15 +43,24 @@ class ScheduleAdmin(ReadOnlyAdmin):
     """When each schedule fires next, which do not fire; two actions, for those who may change them."""
 
     actions = ("pause", "resume")
-    list_display = ("name", "state", "text", "upcoming_one", "timezone", "workflow", "error")
-    list_filter = ("is_paused", "is_retired")
-    allowed_lookups = frozenset({"is_paused__exact", "is_retired__exact"})
+    list_display = ("name", "state", "text", "upcoming_one", "outcomes", "workflow", "error")
+    list_filter = ("is_paused", "is_retired", ScheduleStateFilter)
+    allowed_lookups = frozenset({"is_paused__exact", "is_retired__exact", ScheduleStateFilter.parameter_name})
     ordering = ("name",)
+    change_form_template = "admin/durable_django/schedule/change_form.html"
     fields = (
-        "name", "state", "workflow", "cron", "timezone", "upcoming", "queue", "shown_context", "catch_up", "overlap",
-        "jitter_seconds", "next_at", "fired_until", "resumed_at", "error", "application", "created_at",
+        "name", "state", "workflow", "cron", "words", "timezone", "upcoming", "outcomes", "queue", "shown_context",
+        "catch_up", "overlap", "jitter_seconds", "next_at", "fired_until", "resumed_at", "error", "application",
+        "created_at",
     )  # fmt: skip
-    readonly_fields = ("state", "upcoming", "shown_context")
+    readonly_fields = ("state", "words", "upcoming", "outcomes", "shown_context")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002 - Django's names
+        return ScheduleList
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        schedule = super().get_object(request, object_id, from_field)
+        return schedule and with_outcomes([schedule])[0]
 
     def get_fields(self, request: HttpRequest, obj: Schedule | None = None) -> list[Any]:
         """Show of the context only its size to those who may not see payloads."""
@@ -80,21 +104,38 @@ class ScheduleAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("cron"), ordering="cron")
     def text(self, schedule: Schedule) -> SafeString:
-        """Show the text, in one line however narrow the column is."""
-        return one_line(schedule.cron)
+        """Show the text, in one line however narrow the column is, and what it means."""
+        return format_html('{}<span class="durable-help">{}</span>', one_line(schedule.cron), words_of(schedule.cron))
+
+    @admin.display(description=_("in words"))
+    def words(self, schedule: Schedule) -> str:
+        """Show what the text means, where it has simple words."""
+        return words_of(schedule.cron) or "-"
+
+    @admin.display(description=_("last runs"))
+    def outcomes(self, schedule: Any) -> SafeString:
+        """Show what became of the last runs, the newest at the right."""
+        site = self.admin_site.name
+        runs = [
+            (page_of(site, "workflow", run.workflow_id), run.status, _of_run(run, schedule)) for run in schedule.runs
+        ]
+        return render_to_string("admin/durable_django/outcomes.html", {"runs": runs})
 
     @admin.display(description=_("next"), ordering="next_at")
     def upcoming_one(self, schedule: Schedule) -> SafeString:
         """Show when a worker looks at it next, on the clock that the schedule goes by."""
-        return one_line(_on_its_clock(schedule, schedule.next_at) if schedule.next_at else "-")
+        when = one_line(_on_its_clock(schedule, schedule.next_at) if schedule.next_at else "-")
+        return format_html('{}<span class="durable-help">{}</span>', when, schedule.timezone)
 
     @admin.display(description=_("next ticks"))
-    def upcoming(self, schedule: Schedule) -> str:
-        """Show when it fires from now on, on the clock that the schedule goes by."""
+    def upcoming(self, schedule: Schedule) -> SafeString | str:
+        """Show when it fires from now on, on the clock that the schedule goes by, whose offset may change meanwhile."""
         try:
-            return ", ".join(_on_its_clock(schedule, tick) for tick in schedule.next_ticks(5))
+            zone = cron.read_zone(schedule.timezone)
+            ticks = [dateformat.format(tick.astimezone(zone), _TICK) for tick in schedule.next_ticks(_MOST_TICKS)]
         except ValueError:
             return "-"
+        return format_html_join("", '<span class="durable-line durable-tick">{}</span>', ((tick,) for tick in ticks))
 
     @admin.display(description=_("context"))
     def shown_context(self, schedule: Schedule) -> str:
@@ -105,6 +146,38 @@ class ScheduleAdmin(ReadOnlyAdmin):
     def hidden_context(self, schedule: Schedule) -> str:
         """Show how much there is of it."""
         return "-" if schedule.encoded_context is None else hidden(len(schedule.encoded_context))
+
+
+class ScheduleList(FixedOrderList):
+    """The schedules of one page, each with its last runs."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = with_outcomes(list(self.result_list))
+
+
+def with_outcomes(schedules: list[Any]) -> list[Any]:
+    """Give each schedule its last runs, the oldest first."""
+    runs = last_runs([schedule.name for schedule in schedules], MOST_RUNS)
+    for schedule in schedules:
+        schedule.runs = runs[schedule.name]
+    return schedules
+
+
+def at_a_glance(site: str) -> list[Any]:
+    """Return the schedules, those first that fire next, each with what the overview says about it."""
+    rows = Schedule.objects.using(context.alias_of_workflows()).order_by(F("next_at").asc(nulls_last=True), "name")
+    found: list[Any] = list(rows.defer("encoded_context", "declared")[:MOST_SHOWN])
+    for schedule in found:
+        schedule.address = page_of(site, "schedule", schedule.pk)
+        schedule.spoken_next = _on_its_clock(schedule, schedule.next_at) if schedule.next_at else "-"
+        schedule.words = words_of(schedule.cron) or schedule.cron
+    return found
+
+
+def _of_run(run: Outcome, schedule: Schedule) -> str:
+    moment_of_tick = _on_its_clock(schedule, run.tick) if run.tick else run.workflow_id
+    return gettext("%(moment)s: %(status)s") % {"moment": moment_of_tick, "status": Status(run.status).label}
 
 
 def _on_its_clock(schedule: Schedule, tick: datetime) -> str:

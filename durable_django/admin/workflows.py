@@ -17,14 +17,16 @@ from django.views.decorators.http import require_safe
 
 from durable_django.admin.badges import badge
 from durable_django.admin.filters import NameFilter, QueueFilter, StatusFilter
-from durable_django.admin.lists import WorkflowList
 from durable_django.admin.moments import moment
 from durable_django.admin.readonly import ReadOnlyAdmin
+from durable_django.admin.searching import search
+from durable_django.admin.subjects import subject_of
+from durable_django.admin.workflow_filters import WORKFLOW_FILTERS
+from durable_django.admin.workflow_list import WorkflowList
 from durable_django.admin.workflow_page.downloads import download
 from durable_django.admin.workflow_page.page import Asked, page_of
 from durable_django.base.texts import plain, spoken_seconds
 from durable_django.management import history, surroundings
-from durable_django.management.selection import beginning_with
 from durable_django.models.workflow import Workflow
 
 
@@ -32,11 +34,13 @@ from durable_django.models.workflow import Workflow
 class WorkflowAdmin(ReadOnlyAdmin):
     """What was started, where it stands, and what each step did."""
 
-    list_display = ("key", "definition", "state", "created", "duration", "in_queue", "attempt", "finished")
-    list_filter = (StatusFilter, NameFilter, QueueFilter)
+    list_display = (
+        "key", "definition", "state", "progress", "created", "duration", "subject", "in_queue", "attempt"
+    )  # fmt: skip
+    list_filter = (StatusFilter, NameFilter, QueueFilter, *WORKFLOW_FILTERS)
     allowed_lookups = frozenset(each.parameter_name for each in list_filter)
     search_fields = ("id",)
-    search_help_text = _("The id, or its beginning")
+    search_help_text = _("The id or its beginning, a deduplication key, or the beginning of a name")
     ordering = ("-created_at", "-pk")
     # The page is made by its own template from what page_of() gives; Django's form needs some field.
     fields = ("id",)
@@ -72,9 +76,9 @@ class WorkflowAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, _request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Find ids by their beginning; no id begins or ends with a blank."""
+        """Find what the term means; no id begins or ends with a blank."""
         term = search_term.strip()
-        return (beginning_with(queryset, term) if term else queryset), False
+        return (search(queryset, term) if term and "\0" not in term else queryset), False
 
     def get_object(self, request: HttpRequest, object_id: str, _from_field: str | None = None) -> Any:
         """Read the row with only the beginnings of its payloads, however large they are."""
@@ -116,15 +120,20 @@ class WorkflowAdmin(ReadOnlyAdmin):
         """Show the status in its colour."""
         return badge(workflow.status, workflow.get_status_display())
 
+    @admin.display(description=_("progress"))
+    def progress(self, workflow: Any) -> str:
+        """Show the last step that is recorded, with its position."""
+        return f"{workflow.last_position} · {plain(workflow.last_step)}" if workflow.last_position else "-"
+
+    @admin.display(description=_("subject"))
+    def subject(self, workflow: Workflow) -> SafeString | str:
+        """Show what it is about."""
+        return subject_of(workflow, self.admin_site)
+
     @admin.display(description=_("created"))
     def created(self, workflow: Workflow) -> str:
         """Show when it was started, to the second."""
         return moment(workflow.created_at)
-
-    @admin.display(description=_("finished"), empty_value="-")
-    def finished(self, workflow: Workflow) -> str | None:
-        """Show when it ended."""
-        return workflow.finished_at and moment(workflow.finished_at)
 
     @admin.display(description=_("duration"))
     def duration(self, workflow: Any) -> str:

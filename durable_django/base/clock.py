@@ -106,11 +106,11 @@ def _sqlite_moment(*parts: str) -> tuple[str, list[Any]]:
 
 
 class SecondsUntil(models.Expression):
-    """The seconds from the database's now until a moment column: negative once it has passed."""
+    """The seconds from the database's now until a moment: negative once it has passed."""
 
-    def __init__(self, moment: str) -> None:
+    def __init__(self, moment: models.Expression | str) -> None:
         super().__init__(output_field=models.FloatField())
-        self.moment: Any = models.F(moment)
+        self.moment: Any = models.F(moment) if isinstance(moment, str) else moment
         self.now: Any = Now()
 
     def get_source_expressions(self) -> list[Any]:
@@ -151,6 +151,39 @@ class Epoch(models.Expression):
         if connection.vendor == "sqlite":
             return f"((JULIANDAY({moment}) - 2440587.5) * 86400.0)", params
         return f"EXTRACT(EPOCH FROM {moment})::double precision", params
+
+
+class PartOfPast(models.Expression):
+    """
+    In which part of the seconds that end now a moment lies.
+
+    1 for the oldest part and what is older, `parts` for the newest and what is to come. For a hundred thousand rows at
+    a time: PostgreSQL takes ten times as long to extract an epoch from each of them.
+    """
+
+    def __init__(self, moment: str, seconds: float, parts: int) -> None:
+        super().__init__(output_field=models.IntegerField())
+        self.moment: Any = models.F(moment)
+        self.now: Any = Now()
+        self.seconds, self.parts = float(seconds), parts
+
+    def get_source_expressions(self) -> list[Any]:
+        return [self.moment, self.now]
+
+    def set_source_expressions(self, exprs: Any) -> None:
+        self.moment, self.now = exprs
+
+    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
+        moment, moment_params = compiler.compile(self.moment)
+        now, now_params = compiler.compile(self.now)
+        width = self.seconds / self.parts
+        if connection.vendor == "sqlite":
+            ago = f"(JULIANDAY({now}) - JULIANDAY({moment})) * 86400.0 / %s"
+            sql = f"MIN(MAX(%s - CAST({ago} AS INTEGER), 1), %s)"
+            return sql, [self.parts, *now_params, *moment_params, width, self.parts]
+        begins = f"{now} - MAKE_INTERVAL(secs => (%s * ago)::double precision)"
+        bounds = f"ARRAY(SELECT {begins} FROM GENERATE_SERIES(%s, 1, -1) AS ago)"  # noqa: S608 - compiled by Django
+        return f"GREATEST(WIDTH_BUCKET({moment}, {bounds}), 1)", [*moment_params, *now_params, width, self.parts]
 
 
 def instant(epoch_seconds: float) -> datetime:

@@ -31,9 +31,16 @@ def connect() -> None:
 
 
 def show_on_terminal(*, is_quiet: bool = False) -> None:
-    """Show the records on the terminal, unless the project has configured a handler for them."""
-    if not is_quiet and not logging.getLogger("durable_django").hasHandlers():
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    """Show the records on the terminal, unless the project has configured a handler for them; no others."""
+    logger = logging.getLogger("durable_django")
+    if is_quiet or logger.hasHandlers():
+        return
+    # Not on the root: what other libraries say, and how the project shows it, is not for a command to decide.
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)
 
 
 def _extra(facts: dict[str, Any]) -> dict[str, Any]:
@@ -180,6 +187,31 @@ def _schedule_failed(**facts: Any) -> None:
     )
 
 
+def _schedule_broken(**facts: Any) -> None:
+    _schedule.warning(
+        "Alert: schedule %s cannot fire. %s", plain(facts["schedule"]), plain(facts["reason"]), extra=_extra(facts)
+    )
+
+
+def _queue_delayed(**facts: Any) -> None:
+    _worker.warning(
+        "Alert: in queue %s a workflow has stood in line for %d s",
+        plain(facts["queue"]),
+        facts["delay_seconds"],
+        extra=_extra(facts),
+    )
+
+
+def _workflows_failing(**facts: Any) -> None:
+    _workflow.warning(
+        "Alert: %d of %s failed lately, the last one was %s",
+        facts["count"],
+        plain(facts["name"]),
+        plain(facts["workflow_id"]),
+        extra=_extra(facts),
+    )
+
+
 def _database_away(**facts: Any) -> None:
     """Every thread that needs the database says so at every try: one record in five seconds is enough."""
     global _away_logged_at, _away_skipped  # noqa: PLW0603 - what was said last
@@ -251,6 +283,9 @@ _RECEIVERS = {
     signals.schedule_fired: _schedule_fired,
     signals.schedule_skipped: _schedule_skipped,
     signals.schedule_failed: _schedule_failed,
+    signals.schedule_broken: _schedule_broken,
+    signals.queue_delayed: _queue_delayed,
+    signals.workflows_failing: _workflows_failing,
     signals.database_away: _database_away,
     signals.wakeup_failed: _wakeup_failed,
     signals.worker_started: _worker_started,

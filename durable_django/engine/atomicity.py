@@ -181,8 +181,10 @@ def _send_hook_failed(call: Call, error: BaseException | None) -> None:
         signals.step_hook_failed.send_robust(
             sender=call.run.workflow.name,
             workflow_id=call.run.workflow.pk,
+            name=call.run.workflow.name,
             step=call.spec.name,
             position=call.place.position,
+            attempt=call.retries + 1,
             error=error,
         )
 
@@ -296,8 +298,10 @@ def rerun_later(call: Call, error: BaseException, reruns: int) -> None:
     signals.step_rerun.send_robust(
         sender=call.run.workflow.name,
         workflow_id=call.run.workflow.pk,
+        name=call.run.workflow.name,
         step=call.spec.name,
         position=call.place.position,
+        attempt=call.retries + 1,
         error=error,
     )
     alias, owner = call.run.alias, call.run.owner

@@ -238,6 +238,7 @@ def send_recorded(entry: Entry) -> None:
     signals.step_recorded.send_robust(
         sender=workflow.name,
         workflow_id=workflow.pk,
+        name=workflow.name,
         step=entry.name,
         position=entry.place.position,
         attempt=entry.retries + 1,

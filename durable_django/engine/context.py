@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from django.contrib.auth import get_user_model
 from django.db import router
 
-from durable_django.base import ids
+from durable_django.base import ids, records, tracing
 from durable_django.base.interrupts import Interrupt, LeaseLost, Parked
 from durable_django.engine import faults, swallowed, transactions
 from durable_django.engine.branches import Branch, Place
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 #: So many of its steps' errors a workflow may keep and raise later; more would be kept in memory for nothing.
 _MOST_OUTCOMES = 20
+_NOTHING = nullcontext()
 
 
 T = TypeVar("T")
@@ -346,7 +347,8 @@ def running(run: Run) -> Iterator[None]:
     """Make a run the current one of this code, on its main line."""
     token, branch = _run.set(run), _branch.set(run.main)
     try:
-        yield
+        with tracing.attempt(run.workflow):
+            yield
     finally:
         _run.reset(token)
         _branch.reset(branch)
@@ -375,8 +377,23 @@ def having_taken(places: Iterable[Place]) -> Iterator[None]:
 @contextmanager
 def stepping(info: StepInfo) -> Iterator[None]:
     """Make a step the current one of this code."""
-    token = _step.set(info)
+    token, run = _step.set(info), _run.get()
     try:
-        yield
+        # What the engine does in a step of its own, a start for one, is told by other means.
+        with tracing.step(run.workflow, info) if run is not None and info.kind == "step" else _NOTHING:
+            yield
     finally:
         _step.reset(token)
+
+
+def _place_in_records() -> dict[str, Any]:
+    """Return what log records say of the place at which they are written."""
+    run, step = _run.get(), _step.get()
+    if run is None:
+        return {}
+    row = run.workflow
+    facts = {"workflow_id": row.pk, "workflow": row.name, "attempt": row.attempt}
+    return facts if step is None else {**facts, "step": step.name, "position": step.position}
+
+
+records.connect(_place_in_records)

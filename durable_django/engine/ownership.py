@@ -92,6 +92,8 @@ class Ownership:
 
     worker_id      the id in the Worker row and in each Workflow row that it holds
     lease_seconds  how long one heartbeat is good for; infinite where nobody can take over (tests)
+    draining       set when the process shuts down: what it runs is given back at its next step
+    leaving        set when an operator drains it: what it runs goes on to its end
     held           id and attempt of the workflows that this process runs or is about to run
     boards         what each of its async workflows is doing, by id
     has_strays     set when the database may say that it holds more than that: a claim whose COMMIT got no answer, an
@@ -105,6 +107,7 @@ class Ownership:
         self.worker_id = worker_id
         self.lease_seconds = lease_seconds
         self.draining = threading.Event()
+        self.leaving = threading.Event()
         self.held: set[tuple[str, int]] = set()
         self.boards: dict[str, Any] = {}
         self.has_strays = threading.Event()
@@ -148,6 +151,11 @@ class Ownership:
     def is_holding(self) -> bool:
         """Whether a write transaction of this process is open on SQLite: nobody else can write meanwhile."""
         return self._held > 0
+
+    @property
+    def is_claiming(self) -> bool:
+        """Whether the process may claim more."""
+        return not (self.draining.is_set() or self.leaving.is_set())
 
     def require_lease(self) -> None:
         """Raise LeaseLost if the lease has passed."""

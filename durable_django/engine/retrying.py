@@ -68,8 +68,10 @@ def retry_later(call: Call, error: Exception, delay: float) -> None:
     signals.step_retrying.send_robust(
         sender=call.run.workflow.name,
         workflow_id=call.run.workflow.pk,
+        name=call.run.workflow.name,
         step=call.spec.name,
         position=call.place.position,
+        attempt=call.retries,
         error=error,
         delay_seconds=delay,
     )

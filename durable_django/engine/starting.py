@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from django.db import connections
 from django.db.models import Model
 
-from durable_django.base import ids, payloads, registry
+from durable_django.base import ids, payloads, registry, tracing
 from durable_django.base.clock import MomentField
 from durable_django.base.registry import Registered
 from durable_django.conf import durable_settings
@@ -101,6 +101,7 @@ def start(  # noqa: PLR0913 - two for whom it is started
     """
     alias = context.alias_of_workflows()
     values = _values(registered, registered.encode(args, kwargs), options, alias=alias, worker=worker, parent=parent)
+    values["trace_context"] = tracing.started(values["name"], [values["id"]])
     for _try in range(_MOST_TRIES):
         if made := _statement(options, worker).change(alias, values):
             if not worker:
@@ -138,6 +139,7 @@ def start_many(  # noqa: PLR0913 - two for whom they are started
     alike = _values(registered, encoded[0], options, alias=alias, worker="", parent=parent)
     # A plain step that runs again makes the same children again.
     new_ids = list(child_ids) or [ids.new_id() for _arguments in encoded]
+    alike["trace_context"] = tracing.started(alike["name"], new_ids)
     rows = [_numbered(alike, *each) for each in zip(new_ids, encoded, strict=True)]
     with short_transaction(alias):
         made = _statement(options, worker="").execute_many(alias, rows)

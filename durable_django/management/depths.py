@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Min
+from django.db.models import Case, Count, F, OuterRef, Value, When
 
-from durable_django.base.clock import SecondsUntil
+from durable_django.base.clock import Epoch, Later, Now
 from durable_django.base.limits import Limits
+from durable_django.base.texts import spoken_seconds
 from durable_django.engine import context
+from durable_django.management.counting import Counted, Earliest
 from durable_django.models.queue import Queue, QueueStart
 from durable_django.models.worker import Worker
 from durable_django.models.workflow import Workflow
 
 #: Waiting workflows are counted no further: reading a million of them takes a second, and says nothing more.
 MOST_COUNTED = 10_000
+#: Many queues share this; but so many are counted in each.
+_FEWEST_COUNTED = 1_000
+#: Starts in the window of a rate are counted no further.
+_MOST_STARTS = 100_000
 
 
 @dataclass(frozen=True)
@@ -26,7 +33,7 @@ class Depth:
 
     queued          workflows that can be claimed now, as far as they are counted
     is_capped       whether there are more
-    oldest_seconds  since the oldest of those that were counted was started; None if there is none
+    oldest_seconds  for how long the oldest of those that were counted has been runnable; None if there is none
     running         workflows that hold a slot; those of plain calls hold none
     started         starts in the window of the rate; None without one
     """
@@ -38,15 +45,45 @@ class Depth:
     started: int | None
 
     @property
+    def spoken_age(self) -> str:
+        """How long the oldest has waited, in words."""
+        return spoken_seconds(self.oldest_seconds)
+
+    @property
     def spoken(self) -> str:
         """The number of those that wait, with a + if there are more."""
         return f"{self.queued}+" if self.is_capped else str(self.queued)
 
 
 def depths(queues: Collection[Queue]) -> dict[str, Depth]:
-    """Return how full these queues are, by name: one query for all, and two or three bounded ones for each."""
-    running = _running()
-    return {queue.name: _depth(queue, running.get(queue.name, 0)) for queue in queues}
+    """Return how full these queues are, by name: two queries for all, bounded for each."""
+    running = running_by_queue() if queues else {}
+    most = max(_FEWEST_COUNTED, MOST_COUNTED // max(len(queues), 1))
+    most = min(most, MOST_COUNTED)
+    return {row[0]: _depth(row, running.get(row[0], 0), most) for row in _read(queues, most)}
+
+
+def noisiest_partitions(queue: str, most: int = 10) -> list[tuple[str, int]]:
+    """
+    Return the partitions with the most waiting workflows, with their numbers.
+
+    Among the first MOST_COUNTED that wait, in the order of turns (index durable_workflow_runnable).
+    """
+    waiting = Workflow.objects.using(context.alias_of_workflows()).runnable(queue)
+    seen = [
+        key
+        for is_async in (False, True)
+        for key in waiting.of_kind(is_async).values_list("partition_key", flat=True)[:MOST_COUNTED]
+    ]
+    return Counter(key for key in seen if key is not None).most_common(most)
+
+
+def running_by_queue() -> dict[str, int]:
+    """Return how many workflows of each queue hold a slot (index durable_workflow_owned): as many as workers have."""
+    alias = context.alias_of_workflows()
+    callers = Worker.objects.using(alias).filter(takes_slots=False)
+    held = Workflow.objects.using(alias).filter(worker__isnull=False).exclude(worker__in=callers.values("pk"))
+    return dict(held.order_by().values_list("queue").annotate(Count("pk")))
 
 
 def described(limits: Limits) -> str:
@@ -70,38 +107,37 @@ def _rate(what: str, limit: int | None, seconds: float | None) -> str:
     return "" if limit is None or seconds is None else f"{limit} starts in {seconds:g} s{what}"
 
 
-def _depth(queue: Queue, running: int) -> Depth:
-    waiting = [_waiting(queue.name, is_async=is_async) for is_async in (False, True)]
-    count = sum(each["count"] for each in waiting)
-    ages = [-each["oldest"] for each in waiting if each["oldest"] is not None]
+def _depth(row: tuple[Any, ...], running: int, most: int) -> Depth:
+    _name, now, started, plain, in_loop, *since = row
+    count = plain + in_loop
     return Depth(
-        queued=min(count, MOST_COUNTED),
-        is_capped=count > MOST_COUNTED,
-        oldest_seconds=max(0.0, *ages) if ages else None,
+        queued=min(count, most),
+        is_capped=count > most,
+        oldest_seconds=_age(since, now),
         running=running,
-        started=_started(queue),
+        started=started,
     )
 
 
-def _waiting(queue: str, *, is_async: bool) -> dict[str, Any]:
-    """Count in the order of turns, which is that of the index for each kind: otherwise all of them would be sorted."""
-    runnable = Workflow.objects.using(context.alias_of_workflows()).runnable(queue).of_kind(is_async)
-    counted: dict[str, Any] = runnable[: MOST_COUNTED + 1].aggregate(
-        count=Count("pk"), oldest=Min(SecondsUntil("created_at"))
-    )
-    return counted
+def _age(moments: Sequence[float | None], now: float) -> float | None:
+    found = [moment for moment in moments if moment is not None]
+    return max(0.0, now - min(found)) if found else None
 
 
-def _running() -> dict[str, int]:
-    """Return how many workflows of each queue hold a slot (index durable_workflow_owned): as many as workers have."""
+def _read(queues: Collection[Queue], most: int) -> Any:
+    """
+    Return of each queue the time, the starts in its window, and of both kinds what waits and since when.
+
+    What waits is looked at in the order of turns, which is that
+    of the index for each kind: otherwise all would be sorted.
+    """
     alias = context.alias_of_workflows()
-    callers = Worker.objects.using(alias).filter(takes_slots=False)
-    held = Workflow.objects.using(alias).filter(worker__isnull=False).exclude(worker__in=callers.values("pk"))
-    return dict(held.order_by().values_list("queue").annotate(Count("pk")))
-
-
-def _started(queue: Queue) -> int | None:
-    if queue.rate_seconds is None:
-        return None
-    starts = QueueStart.objects.using(context.alias_of_workflows())
-    return starts.within(queue.name, queue.rate_seconds).count()
+    kinds = [Workflow.objects.using(alias).runnable(OuterRef("name")).of_kind(is_async) for is_async in (False, True)]
+    starts = QueueStart.objects.using(alias).filter(
+        queue=OuterRef("name"), started_at__gt=Later(Value(0.0) - OuterRef("rate_seconds"))
+    )
+    started = Case(When(rate_seconds__isnull=False, then=Counted(starts.order_by(), _MOST_STARTS)), default=None)
+    rows = Queue.objects.using(alias).filter(pk__in=[queue.pk for queue in queues])
+    earliest: list[Any] = [Earliest(kind, most) for kind in kinds]
+    columns: list[Any] = [*(Counted(kind, most) for kind in kinds), *map(Epoch, earliest)]
+    return rows.order_by().values_list(F("name"), Epoch(Now()), started, *columns)

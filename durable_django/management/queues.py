@@ -1,23 +1,27 @@
-"""`durable queues`: how full the queues are, and the verbs of operators: pause, resume, revert."""
+"""`durable queues`: how full the queues are, and the verbs of operators: pause, drain, resume, revert."""
 
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from durable_django.base import registry
+from durable_django.base import clock, registry
 from durable_django.base.texts import plain, spoken_seconds
 from durable_django.engine import context
 from durable_django.management import arguments, rendering
-from durable_django.management.depths import Depth, depths, described
+from durable_django.management.depths import Depth, depths, described, running_by_queue
 from durable_django.models.queue import Queue, QueueQuerySet
 
+#: While a queue is drained, it is asked so often what runs.
+_LOOK_SECONDS = 0.5
+_EMPTY_LOOKS = 2
 _HEADER = ("queue", "state", "queued", "oldest", "running", "limits", "edited")
 #: What has become of queues by each verb.
-_DONE = {"pause": "paused", "resume": "resumed", "revert": "reverted"}
+_DONE = {"pause": "paused", "drain": "drained", "resume": "resumed", "revert": "reverted"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,10 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_mutually_exclusive_group()
     for verb, words in (
         ("pause", "let no worker claim from them; what runs goes on"),
+        ("drain", "pause them, and wait until nothing of them runs"),
         ("resume", "let workers claim from them again"),
         ("revert", "give edited ones the limits of the code again"),
     ):
         verbs.add_argument(f"--{verb}", dest="change", action="store_const", const=verb, help=words)
+    parser.add_argument(
+        "--timeout",
+        type=arguments.delay,
+        metavar="DURATION",
+        help="of --drain: wait no longer, and end with exit code 1",
+    )
 
 
 def run(command: BaseCommand, options: dict[str, Any]) -> None:
@@ -61,11 +72,32 @@ def _change(command: BaseCommand, rows: QueueQuerySet, options: dict[str, Any]) 
     verb = options["change"]
     if not options["names"]:
         raise CommandError(f"Say which queues to {verb}: their names.", returncode=2)
-    changed = int(getattr(rows, verb)())
+    changed = _drain(rows, options["timeout"]) if verb == "drain" else int(getattr(rows, verb)())
     if options["json"]:
         command.stdout.write(rendering.dumps({_DONE[verb]: changed}))
     else:
         command.stdout.write(f"{changed} {'queue' if changed == 1 else 'queues'} {_DONE[verb]}.")
+
+
+def _drain(rows: QueueQuerySet, timeout: float | None) -> int:
+    """
+    Pause them, and wait until nothing of them runs. Return how many there are. Raises CommandError after the timeout.
+
+    Two looks must find nothing: a claim that was under way saw the queue open, and is seen only when it has committed.
+    """
+    names = set(rows.values_list("pk", flat=True))
+    rows.pause()
+    end = None if timeout is None else clock.elapsed_seconds() + timeout
+    empty = 0
+    while empty < _EMPTY_LOOKS:
+        left = {name: count for name, count in running_by_queue().items() if name in names}
+        empty = 0 if left else empty + 1
+        if left and end is not None and clock.elapsed_seconds() >= end:
+            still = ", ".join(f"{count} of {plain(name)}" for name, count in sorted(left.items()))
+            raise CommandError(f"Paused, but some still run: {still}.")
+        if empty < _EMPTY_LOOKS:
+            time.sleep(_LOOK_SECONDS)
+    return len(names)
 
 
 def _found(rows: QueueQuerySet) -> list[tuple[Queue, Depth]]:

@@ -1,8 +1,10 @@
 """The tables. Read them with the ORM as you like; change them through the verbs of their querysets and rows."""
 
 from durable_django.models.event import Event, EventChange
+from durable_django.models.incident import Incident
 from durable_django.models.message import Message
 from durable_django.models.operation import Operation
+from durable_django.models.overview import Overview
 from durable_django.models.queue import Queue, QueueStart
 from durable_django.models.schedule import Schedule
 from durable_django.models.step import Step
@@ -13,8 +15,10 @@ from durable_django.models.workflow import Workflow
 __all__ = [
     "Event",
     "EventChange",
+    "Incident",
     "Message",
     "Operation",
+    "Overview",
     "Queue",
     "QueueStart",
     "Schedule",

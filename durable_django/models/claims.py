@@ -35,7 +35,7 @@ _MOST_ASIDE = 1000
 #: others. Who asks a claimed workflow for them reads them then.
 _CLAIMED = (
     "id", "name", "status", "queue", "priority", "line", "partition_key", "is_async", "arguments", "started_by",
-    "parent_id", "forked_from_id", "worker", "attempt", "recoveries", "max_recoveries", "failures",
+    "trace_context", "parent_id", "forked_from_id", "worker", "attempt", "recoveries", "max_recoveries", "failures",
 )  # fmt: skip
 
 Choose = Callable[["WorkflowQuerySet"], "WorkflowQuerySet"]

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import Case, F, OuterRef, Q, Subquery, When
 from django.db.models.functions import Coalesce
 
 from durable_django.base.clock import Now
@@ -43,7 +43,9 @@ def reschedule(rows: WorkflowQuerySet, moment: datetime | None) -> int:
     Call it with rows that are locked. That moment is the one that their unfinished steps hold, too.
     """
     queued = rows.filter(status=Status.QUEUED)
-    count = queued.update(run_after=moment, waiting_for="")
+    # Who was put off stands in line from now on, not since its start.
+    since = F("runnable_at") if moment else Case(When(run_after__isnull=False, then=Now()), default=F("runnable_at"))
+    count = queued.update(run_after=moment, runnable_at=since, waiting_for="")
     waiting = rows.filter(status=Status.WAITING, waiting_for__in=(awaited.FOR_TIME, awaited.FOR_RETRY))
     ids = list(waiting.values_list("pk", flat=True))
     then = Now() if moment is None else moment

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from durable_django.models.workflow_queryset import WorkflowQuerySet
 
 #: What of an ended workflow its follower is made of.
-_READ = ("attempt", "arguments", "partition_key", "application", "on_failure", "on_cancel")
+_READ = ("trace_context", "attempt", "arguments", "partition_key", "application", "on_failure", "on_cancel")
 
 
 def start(rows: WorkflowQuerySet, workflow_ids: Collection[str], column: str) -> list[str]:
@@ -56,6 +56,7 @@ def _follower(ended: Workflow, column: str) -> Workflow:
         fingerprint=payloads.fingerprint(name, arguments),
         partition_key=ended.partition_key,
         application=ended.application,
+        trace_context=ended.trace_context,
         **_declared(name),
     )
 

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from durable_django.base import payloads
-from durable_django.base.clock import Later
+from durable_django.base.clock import Later, Now
 from durable_django.exceptions import RecoveriesExhausted
 from durable_django.models import unreadable
 from durable_django.models.status import Status
@@ -80,8 +80,9 @@ def _put_back(orphaned: WorkflowQuerySet, workflows: list[Workflow], *, is_immed
         by_count[_recoveries(workflow)].append(workflow.pk)
     for count, ids in by_count.items():
         delay = 0.0 if is_immediate else recovery_delay(count)
+        run_after = Later(delay) if delay else None
         _rows(orphaned, ids).update(
-            status=Status.QUEUED, worker=None, recoveries=count, run_after=Later(delay) if delay else None
+            status=Status.QUEUED, worker=None, recoveries=count, run_after=run_after, runnable_at=Now()
         )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from django.db import IntegrityError, transaction
 from django.db.models import Case, F, Q, Value, When
 
-from durable_django.base.clock import Later
+from durable_django.base.clock import Later, Now
 from durable_django.models import duplicates, outcomes
 from durable_django.models.status import Status
 from durable_django.models.step import Step
@@ -45,6 +45,7 @@ def _put_back(rows: WorkflowQuerySet, ids: list[str]) -> int:
         recoveries=0,
         failures=0,
         run_after=None,
+        runnable_at=Now(),
         waiting_for="",
         deadline=None,
         remaining_seconds=None,
@@ -59,6 +60,7 @@ def go_on(rows: WorkflowQuerySet) -> int:
         reason="",
         recoveries=0,
         run_after=Case(began_to_wait, default=Value(None)),
+        runnable_at=Now(),
         waiting_for="",
         deadline=Case(When(remaining_seconds__isnull=False, then=Later(F("remaining_seconds"))), default=F("deadline")),
         remaining_seconds=None,

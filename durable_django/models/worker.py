@@ -22,13 +22,19 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
         """Workers whose lease has passed."""
         return self.exclude(lease_expires_at__gt=Now())
 
+    def lost(self) -> Self:
+        """Workers whose lease has passed, and who have not ended it themselves (index durable_worker_lease)."""
+        return self.dead().filter(is_up=True).order_by("lease_expires_at")
+
     def on_host(self, hostname: str, boot_id: str, pid_namespace: str) -> Self:
         """Workers whose process could be seen from here: same machine, same boot, same numbering of processes."""
         return self.filter(hostname=hostname, boot_id=boot_id, pid_namespace=pid_namespace)
 
     def register(self, worker_id: str, lease_seconds: float, **facts: Any) -> Worker:
         """Insert the row of a process that begins; its lease runs from now."""
-        return self.create(id=worker_id, lease_expires_at=Later(lease_seconds), **facts)
+        # A process that makes plain calls ends whenever its web server wants.
+        is_up = bool(facts.get("takes_slots", True))
+        return self.create(id=worker_id, lease_expires_at=Later(lease_seconds), is_up=is_up, **facts)
 
     def touch(self, worker_id: str) -> None:
         """Note that the process was heard of, which shows that the database takes writes; the lease stays."""
@@ -49,9 +55,22 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
         """Extend the lease from within a write transaction on SQLite: nobody can have taken over meanwhile."""
         self.filter(pk=worker_id).update(lease_expires_at=Later(lease_seconds), heartbeat_at=Now())
 
+    def drain(self) -> int:
+        """Let these claim nothing more, and end when what they run has ended. Return how many were not told before."""
+        return self.alive().filter(takes_slots=True, must_drain=False).update(must_drain=True)
+
     def expire(self) -> int:
         """End the lease of processes that are known to be gone. Return how many still had one."""
         return self.filter(lease_expires_at__gt=Now()).update(lease_expires_at=Now())
+
+    def end(self) -> int:
+        """End the lease of the caller's own process, which is not lost. Return how many still had one."""
+        self.filter(is_up=True).update(is_up=False)
+        return self.expire()
+
+    def give_up(self) -> int:
+        """Note that lost ones are known to be lost. Return of how many nobody had noted it."""
+        return self.lost().order_by().update(is_up=False)
 
     def forget(self, *, after_seconds: float) -> int:
         """Remove the rows of workers dead for so long. Workflows keep the id as text; nothing refers to the row."""
@@ -66,6 +85,10 @@ class Worker(models.Model):
     hostname, boot_id, pid_namespace, pid and process_started_at identify the process for others on the same machine,
     which expire its lease at once when they find it gone. What a process runs by plain calls takes no slot of a queue:
     its takes_slots is False.
+
+    must_drain   an operator wants it to end when what it runs has ended
+    is_draining  it claims nothing more
+    is_up        nobody was told of its end yet: if its lease passes meanwhile, it was lost
     """
 
     id = IdField(primary_key=True, max_length=64)
@@ -80,6 +103,8 @@ class Worker(models.Model):
     threads = models.IntegerField(default=0)
     takes_slots = models.BooleanField(db_default=True)
     is_draining = models.BooleanField(default=False)
+    must_drain = models.BooleanField(db_default=False)
+    is_up = models.BooleanField(db_default=False)
     started_at = MomentField(db_default=Now())
     heartbeat_at = MomentField(db_default=Now())
     lease_expires_at = MomentField()
@@ -93,3 +118,7 @@ class Worker(models.Model):
 
     def __str__(self) -> str:
         return self.name or f"{self.hostname}:{self.pid}"
+
+    def drain(self) -> bool:
+        """Let it claim nothing more, and end when what it runs has ended; whether it was not told before."""
+        return bool(Worker.objects.using(self._state.db).filter(pk=self.pk).drain())

@@ -34,6 +34,7 @@ class Workflow(OperatorRowVerbs, models.Model):
     attempt     counts claims and is the fencing token: every durable write of an execution carries it
     worker      the worker that holds the row; also while a paused or cancelled attempt has not let go yet
     run_after   not before this moment: QUEUED for later, or WAITING until then; NULL otherwise
+    runnable_at since when it can be claimed, once it was put back, promoted or woken; before, since created_at
     line        place in the queue among equal priorities, strictly increasing for each starting process
     recoveries  leases lost in a row without a new checkpoint
     failures    how often the workflow's own retry= put it back
@@ -93,6 +94,7 @@ class Workflow(OperatorRowVerbs, models.Model):
     failures = models.IntegerField(default=0)
 
     run_after = MomentField(null=True, blank=True)
+    runnable_at = MomentField(null=True, blank=True)
     is_debounced = models.BooleanField(db_default=False)
     latest_start = MomentField(null=True, blank=True)
     waiting_for = IdField(max_length=600, default="", blank=True)
@@ -126,7 +128,7 @@ class Workflow(OperatorRowVerbs, models.Model):
                 name="durable_workflow_dedup",
             ),
         ]
-        # Every index but the last three is partial, over live rows only: a million finished ones cost a claim nothing.
+        # Every index but the last four is partial, over live rows only: a million finished ones cost a claim nothing.
         indexes = [
             models.Index(
                 "queue",
@@ -178,6 +180,12 @@ class Workflow(OperatorRowVerbs, models.Model):
                 fields=["subject_type", "subject_id"],
                 condition=Q(subject_id__isnull=False),
                 name="durable_workflow_subject",
+            ),
+            models.Index(fields=["-created_at"], condition=Q(status="paused"), name="durable_workflow_paused"),
+            models.Index(
+                fields=["status", "-finished_at"],
+                condition=Q(finished_at__isnull=False),
+                name="durable_workflow_finished",
             ),
             models.Index(
                 fields=["retention_seconds", "status", "finished_at"],
@@ -235,9 +243,8 @@ class Workflow(OperatorRowVerbs, models.Model):
         run_after: Any = Subquery(Step.objects.next_moments(self.pk, places))
         if poll_seconds is not None:
             run_after = Least(Coalesce(run_after, Later(poll_seconds)), Later(poll_seconds))
-        return bool(
-            self._owned().update(status=Status.WAITING, worker=None, run_after=run_after, waiting_for=waiting_for)
-        )
+        columns = {"worker": None, "run_after": run_after, "waiting_for": waiting_for}
+        return bool(self._owned().update(status=Status.WAITING, **columns))
 
     def retry(self, delay_seconds: float, error: str) -> bool:
         """Put it back after a failure, to replay what succeeded, if this attempt still owns it."""
@@ -254,8 +261,8 @@ class Workflow(OperatorRowVerbs, models.Model):
 
     def release(self, delay_seconds: float = 0, **columns: Any) -> bool:
         """Put it back in its queue unfinished, if this attempt still owns it."""
-        run_after = Later(delay_seconds) if delay_seconds else None
-        return bool(self._owned().update(status=Status.QUEUED, worker=None, run_after=run_after, **columns))
+        columns |= {"run_after": Later(delay_seconds) if delay_seconds else None, "runnable_at": Now()}
+        return bool(self._owned().update(status=Status.QUEUED, worker=None, **columns))
 
     def step_back(self, least_seconds: float = 1.0) -> bool:
         """Release it because something failed under it: counts, and waits, as a lost lease does."""
@@ -324,7 +331,7 @@ _STARTED = (
     "id", "name", "queue", "priority", "line", "arguments", "fingerprint", "attributes", "started_by",
     "max_recoveries", "timeout_seconds", "application", "is_async", "version", "status", "attempt", "worker",
     "parent_id", "partition_key", "deduplication_key", "schedule", "retention_seconds", "on_failure", "on_cancel",
-    "subject_type_id", "subject_id",
+    "subject_type_id", "subject_id", "trace_context",
 )  # fmt: skip
 
 

@@ -260,7 +260,7 @@ class WorkflowQuerySet(OperatorVerbs):
 
     def promote(self, limit: int = BATCH) -> int:
         """Make due workflows runnable, a bounded batch; return how many. SKIP LOCKED: workers share the work."""
-        return self.due().update_free(limit, status=Status.QUEUED, run_after=None, waiting_for="")
+        return self.due().update_free(limit, **_PROMOTED)
 
     def promote_known(self, names: Collection[str], limit: int = BATCH) -> int:
         """Make workflows runnable that waited for a worker with their code (index durable_workflow_no_code)."""
@@ -303,7 +303,10 @@ def _is_free() -> Q:
     return Q(is_due, worker__isnull=True, status__in=(Status.QUEUED, Status.WAITING))
 
 
-_WOKEN = {"status": Literal("queued"), "run_after": None, "waiting_for": ""}
+_WOKEN = {"status": Literal("queued"), "run_after": None, "runnable_at": Now(), "waiting_for": ""}
+#: Who was put aside for want of code stands in line all the same.
+_DUE_SINCE = Case(When(waiting_for="code", then=F("runnable_at")), default=F("run_after"))
+_PROMOTED = {"status": Status.QUEUED, "run_after": None, "runnable_at": _DUE_SINCE, "waiting_for": ""}
 
 
 def _wake(alias: str) -> Any:

@@ -34,7 +34,8 @@ def messages(alias: str, params: Mapping[str, Any], *, is_installed: bool) -> It
 
 def _judge_options(place: str, options: Any) -> Iterator[CheckMessage]:
     if not isinstance(options, Mapping):
-        yield Error(f"{place} must be a dict, got {options!r}.", id="durable_django.E103")
+        hint = f"Write {{'max_attempts': 3}}; known keys: {', '.join(DEFAULTS)}."
+        yield Error(f"{place} must be a dict, got {options!r}.", hint=hint, id="durable_django.E103")
         return
     for key in options:
         if key not in DEFAULTS and key != "ENQUEUE_ON_COMMIT":

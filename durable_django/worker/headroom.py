@@ -1,7 +1,8 @@
-"""Headroom: how many connections a worker command may open, held against what the server takes."""
+"""Headroom: how many connections a worker command may open, held against what the server takes and the pool holds."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import connections
@@ -12,6 +13,8 @@ from durable_django.worker.options import WorkerOptions
 
 #: Those of the loop and of the heartbeat.
 _OWN = 2
+#: psycopg_pool's own `min_size`, which is also the most where nobody says more.
+_POOL_SIZE = 4
 
 
 def shortage(alias: str, options: WorkerOptions) -> str:
@@ -31,6 +34,34 @@ def shortage(alias: str, options: WorkerOptions) -> str:
         f"Workers may open {options.processes * each} connections to database {alias!r} ({options.processes} x {each}: "
         f"threads + {_OWN}, and ASYNC_CONNECTIONS if there are async workflows), and it takes {most}."
     )
+
+
+def shortage_of_pool(alias: str, threads: int) -> str:
+    """
+    Return a sentence if Django's pool holds fewer connections than one process uses at a time, "" if not.
+
+    The heartbeat's lies outside of it. A thread that finds none free for half a minute fails.
+    """
+    connection = connections[alias]
+    held = _size_of(connection.settings_dict.get("OPTIONS"))
+    needed = connections_of_process(threads) - 1
+    if connection.vendor != "postgresql" or held is None or needed <= held:
+        return ""
+    return (
+        f"The pool of database {alias!r} holds at most {held} connections, and a worker process uses up to {needed}: "
+        f"threads + {_OWN - 1}, and ASYNC_CONNECTIONS if there are async workflows."
+    )
+
+
+def _size_of(options: Any) -> int | None:
+    """Return how many connections Django's pool may hold; None without one, or if that cannot be said."""
+    pool = options.get("pool") if isinstance(options, Mapping) else None
+    if not pool or not isinstance(pool, Mapping):
+        # True means the defaults, an empty dict no pool.
+        return _POOL_SIZE if pool else None
+    size = pool.get("max_size")
+    size = pool.get("min_size", _POOL_SIZE) if size is None else size
+    return size if type(size) is int else None
 
 
 def connections_of_process(threads: int) -> int:

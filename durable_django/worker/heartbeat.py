@@ -19,7 +19,6 @@ from durable_django.base import clock
 from durable_django.conf import durable_settings
 from durable_django.engine import faults, leasing, retrying, stopping, wakeups
 from durable_django.engine.faults import Fault
-from durable_django.engine.ownership import Ownership
 from durable_django.worker import boot
 
 #: Longest time at the bell: within it a step that has just begun with a timeout is noticed.
@@ -106,15 +105,10 @@ class Heartbeat:
 
     def _begin_anew(self) -> None:
         """Leave everything that was held to whoever recovers it, and go on as another worker."""
-        lost, self.owner = self.owner, self._registered_like(self.owner)
+        lost, self.owner = self.owner, leasing.register_again(self.owner, self.alias, **self.facts)
         lost.lose()
         stopping.interrupt_lost(lost)
         self.on_ring()
-
-    def _registered_like(self, lost: Ownership) -> Ownership:
-        owner = leasing.register(self.alias, **self.facts)
-        owner.draining = lost.draining
-        return owner
 
     def _time_out_steps(self) -> None:
         timeouts = self.owner.timeouts

@@ -1,11 +1,10 @@
-"""The janitor of each worker: recovery of orphaned workflows, deadlines, dead neighbours, vain waits, retention."""
+"""The janitor of each worker: recovery, deadlines, dead neighbours, vain waits, retention, alerts."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
 
-from durable_django import signals
 from durable_django.base import clock, hosts, registry
 from durable_django.conf import durable_settings
 from durable_django.engine import recovering
@@ -16,6 +15,7 @@ from durable_django.models.recovery import Recovery
 from durable_django.models.retention import sweep
 from durable_django.models.worker import Worker
 from durable_django.models.workflow import Workflow
+from durable_django.worker.alerts import Alerts
 from durable_django.worker.looks import Look
 
 #: How often the list of workers on this machine is read; their processes are looked at in every turn.
@@ -46,6 +46,7 @@ class Janitor:
         self._code_read_at = -_CODE_SECONDS
         self._queues_seen_to_at = clock.elapsed_seconds()
         self._strays = Strays(alias)
+        self._alerts = Alerts(alias)
         self._bereft_at = _later(_BEREFT_SECONDS)
         self._retention_at = _later(_RETENTION_SECONDS)
         self._sweep = _NO_SWEEP
@@ -57,6 +58,7 @@ class Janitor:
             changed += self.recover().total
         if found.has_overdue:
             changed += Workflow.objects.using(self.alias).expire()
+        self._alerts.look_when_due()
         now = clock.elapsed_seconds()
         if now - self._code_read_at >= _CODE_SECONDS:
             self._code_read_at = now
@@ -100,12 +102,11 @@ class Janitor:
         """Expire at once the lease of each worker of this machine whose process is gone."""
         self._read_neighbours(owner)
         gone = [row for row in self._neighbours if hosts.is_gone(row[1], row[2])]
-        for worker_id, pid, _started_at in gone:
-            if Worker.objects.using(self.alias).filter(pk=worker_id).expire():
-                signals.worker_lost.send_robust(
-                    sender=None, worker_id=worker_id, hostname=hosts.host()["hostname"], pid=pid
-                )
+        for worker_id, _pid, _started_at in gone:
+            Worker.objects.using(self.alias).filter(pk=worker_id).expire()
         self._neighbours = [row for row in self._neighbours if row not in gone]
+        if gone:
+            self._alerts.tell_of_lost_workers()
         return len(gone)
 
     def _read_neighbours(self, owner: Ownership) -> None:

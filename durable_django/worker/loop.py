@@ -91,8 +91,12 @@ class Loop:
     def _may_claim_any(self) -> bool:
         return any(self.may_claim(is_async=is_async) > 0 for is_async in (False, True))
 
+    @property
+    def _is_leaving(self) -> bool:
+        return self.heartbeat.owner.leaving.is_set()
+
     def _free(self, *, is_async: bool) -> int:
-        if self.heartbeat.owner.has_passed():
+        if self.heartbeat.owner.has_passed() or self._is_leaving:
             return 0
         free = self.pools.free(is_async=is_async)
         if self.options.max_workflows:
@@ -141,7 +145,8 @@ class Loop:
         self._see_to_suspects(found)
         self._put_aside_unknown(found)
         self._limited = found.limited
-        self._lines.note(found.lines)
+        # Lines that it will not claim from would keep it awake until it ends.
+        self._lines.note({} if self._is_leaving else found.lines)
         is_resting = found.has_only_lines and self._lines.are_at_rest(found.lines)
         self.is_idle = not ((found.has_work and not is_resting) or changed or self.pools.busy)
         seconds = self._rest_after(found)

@@ -173,6 +173,8 @@ class WorkerProcess:
             self.reason, self.exit_code = "the heartbeat thread died", exits.CUT_SHORT
         elif self.changes is not None and self.changes.found():
             self.reason, self.exit_code = "a source file changed", exits.RELOAD
+        elif self.heartbeat.owner.leaving.is_set() and not self.pools.busy:
+            self.reason = "an operator has drained it"
         elif self.options.max_workflows and self.loop.claimed >= self.options.max_workflows and not self.pools.busy:
             self.reason = f"{self.loop.claimed} workflows were run"
         elif self.heartbeat.owner.timeouts.late >= self.options.threads:

@@ -23,7 +23,7 @@ from durable_django.base import clock, hosts, logs
 from durable_django.conf import durable_settings
 from durable_django.engine import context
 from durable_django.models.worker import Worker, WorkerQuerySet
-from durable_django.worker import boot, exits
+from durable_django.worker import alerts, boot, exits
 from durable_django.worker.options import WorkerOptions
 from durable_django.worker.process import WorkerProcess
 
@@ -48,21 +48,31 @@ class Child:
     """
     One place for a worker process, and the process in it.
 
+    born_at     when the process began, as its row says; empty where the system does not say
     stopped_at  since when it is seen stopped by SIGSTOP; None while it runs
+    is_drained  an operator has drained the process that was in it
     """
 
     process: subprocess.Popen[bytes] | None = None
     lifeline: int = -1
+    born_at: str = ""
     started_at: float = 0.0
     start_at: float = 0.0
     failures: int = 0
     code: int | None = None
     stopped_at: float | None = None
+    is_drained: bool = False
 
     @property
     def has_ended(self) -> bool:
         """Whether it ended by itself and is not to be replaced."""
         return self.code is not None
+
+    def drain(self) -> None:
+        """Let nobody take the place of a process that was told to drain and has died before it could."""
+        self.is_drained = True
+        if self.process is not None:
+            self.process.send_signal(signal.SIGTERM)
 
 
 def _code_of(code: int) -> int:
@@ -79,7 +89,7 @@ class Supervisor:
         self.options = options
         self.children = [Child() for _ in range(options.processes)]
         self.stop_signals = 0
-        self._ended: list[int] = []
+        self._ended: dict[tuple[int, str], Child] = {}
 
     def run(self) -> int:
         """Keep the children alive until a signal, or until all have ended by themselves. Return the exit code."""
@@ -138,7 +148,7 @@ class Supervisor:
         return max(0.0, min([1.0, *waits]))
 
     def _start_when_due(self, child: Child) -> None:
-        if self.stop_signals:
+        if self.stop_signals or child.is_drained:
             child.code = child.code or exits.DRAINED
         elif clock.elapsed_seconds() >= child.start_at:
             self._start(child)
@@ -161,6 +171,7 @@ class Supervisor:
         )
         os.close(reader)
         child.started_at, child.stopped_at = clock.elapsed_seconds(), None
+        child.born_at = hosts.process_started_at(child.process.pid)
         if self.stop_signals:
             # The signal came while the child was being made, and has not reached it.
             child.process.send_signal(signal.SIGTERM)
@@ -171,11 +182,11 @@ class Supervisor:
         assert process is not None  # noqa: S101 - narrows the type; _turn() has looked
         os.close(child.lifeline)
         code = process.returncode
-        self._ended.append(process.pid)
+        self._ended[process.pid, child.born_at] = child
         if code == exits.MISCONFIGURED:
             child.code = exits.REFUSED
             return
-        if self.stop_signals or code == exits.DRAINED:
+        if self.stop_signals or child.is_drained or code == exits.DRAINED:
             child.code = _code_of(code)
             return
         was_healthy = clock.elapsed_seconds() - child.started_at >= _HEALTHY_SECONDS
@@ -189,13 +200,15 @@ class Supervisor:
 
         Last in a turn, when others have taken their places, and with little patience: the database may hang.
         """
-        pids, self._ended = self._ended, []
-        if not pids:
+        ended, self._ended = self._ended, {}
+        if not ended:
             return
         alias = context.alias_of_workflows()
         try:
             with boot.giving_up_after(_PATIENCE_SECONDS, alias):
-                self._expire(Worker.objects.using(alias).alive().on_host(**hosts.host()).filter(pid__in=pids))
+                here = Worker.objects.using(alias).on_host(**hosts.host())
+                self._expire(here.filter(pid__in=[pid for pid, _born_at in ended]), ended)
+                alerts.tell_of_lost_workers(alias)
         except (DatabaseError, InterfaceError) as error:
             # Then the lease runs out by itself, or a neighbour sees that the process is gone.
             signals.database_away.send_robust(sender=None, what="expire a lease", error=error, delay_seconds=0)
@@ -203,10 +216,12 @@ class Supervisor:
             connections.close_all()
 
     @staticmethod
-    def _expire(rows: WorkerQuerySet) -> None:
-        for worker_id, pid, started_at in list(rows.values_list("pk", "pid", "process_started_at")):
+    def _expire(rows: WorkerQuerySet, ended: Mapping[tuple[int, str], Child]) -> None:
+        columns = ("pk", "pid", "process_started_at", "must_drain")
+        for worker_id, pid, born_at, must_drain in list(rows.values_list(*columns)):
             # A child that was started meanwhile may have the number of a dead one.
-            if hosts.is_gone(pid, started_at) and rows.filter(pk=worker_id).expire():
-                signals.worker_lost.send_robust(
-                    sender=None, worker_id=worker_id, hostname=hosts.host()["hostname"], pid=pid
-                )
+            if not hosts.is_gone(pid, born_at):
+                continue
+            rows.filter(pk=worker_id).expire()
+            if must_drain and (pid, born_at) in ended:
+                ended[pid, born_at].drain()

@@ -71,8 +71,8 @@ class Pages(AdminTestCase):
 
 
 class Registration(AdminTestCase):
-    def test_is_that_of_four_models(self):
+    def test_is_that_of_four_models_and_the_overview(self):
         """What people look at; the other tables are seen on the page of their workflow, or later."""
         ours = {model._meta.model_name for model in site._registry if model._meta.app_label == "durable_django"}
 
-        self.assertEqual({*MODELS, "schedule"}, ours)
+        self.assertEqual({*MODELS, "schedule", "overview"}, ours)

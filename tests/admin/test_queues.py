@@ -5,6 +5,7 @@ from unittest import mock
 from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils.html import strip_tags
 
 from durable_django.base import registry
 from durable_django.management import depths
@@ -46,9 +47,12 @@ class QueueTestCase(AdminTestCase):
         changes = self.list_page("queue").context["cl"]
         shown = [column for column in changes.list_display if hasattr(changes.model_admin, column)]
         return {
-            queue.name: {column: getattr(changes.model_admin, column)(queue) for column in shown}
+            queue.name: {column: self.as_text(getattr(changes.model_admin, column)(queue)) for column in shown}
             for queue in changes.result_list
         }
+
+    def as_text(self, value):
+        return strip_tags(value).strip() if isinstance(value, str) else value
 
     def act(self, action, *names):
         return self.client.post(url("queue", "changelist"), {"action": action, "_selected_action": names}, follow=True)
@@ -82,6 +86,17 @@ class TheList(QueueTestCase):
 
             self.assertEqual("2 h 0 min", self.listed()["three"]["oldest"])
 
+    def test_draws_what_was_started_in_the_last_hour(self):
+        """For each queue; a few queries for all."""
+        start_on("three", 4)
+        with CaptureQueriesContext(connection) as queries:
+            rows = self.listed()
+
+        self.assertEqual(("4", "0"), (rows["three"]["starts"], rows["ten"]["starts"]))
+        self.assertLessEqual(len(queries), 12)
+        with travel(hours=2):
+            self.assertEqual("0", self.listed()["three"]["starts"])
+
     def test_leaves_plain_calls_out(self):
         """They take no slot, as the limits see it."""
         hold("three", 2, takes_slots=False)
@@ -103,7 +118,9 @@ class TheList(QueueTestCase):
             self.list_page("queue")
 
         looks = [query["sql"] for query in queries.captured_queries if 'FROM "durable_django_workflow"' in query["sql"]]
-        self.assertEqual([], [sql for sql in looks if "LIMIT" not in sql and '"worker" IS NOT NULL' not in sql])
+        unbounded = [sql for sql in looks if "LIMIT" not in sql and '"worker" IS NOT NULL' not in sql]
+        # Those of the last hour, of which only the newest are looked at if there are many.
+        self.assertEqual([], [sql for sql in unbounded if '"created_at" >= ' not in sql])
 
     def test_says_who_was_edited_or_paused(self):
         """Each by its own mark."""
@@ -138,6 +155,18 @@ class ThePage(QueueTestCase):
             QueueStart.objects.create(queue="rated", workflow=str(number))
 
         self.assertContains(self.page("rated", "queue"), "2 / 3")
+
+    def test_shows_the_partitions_with_the_most_waiting(self):
+        """The noisiest first, each with a link to what waits."""
+        self.client.force_login(self.staff("watcher", "view_queue", "view_workflow"))
+        start_on("tenants", 3, partition_key="noisy")
+        start_on("tenants", 1, partition_key=f"quiet {HOSTILE}"[:50])
+
+        page = self.page("tenants", "queue")
+
+        self.assertEqual([3, 1], [number for _name, number, _address in page.context["partitions"]])
+        self.assertEqual(3, len(self.shown(self.client.get(page.context["partitions"][0][2]))))
+        self.assert_safe(page)
 
     def test_offers_a_viewer_no_form(self):
         """Who may only look sees the limits as text."""

@@ -1,9 +1,14 @@
 """The pages of the schedules, and their two actions."""
 
-from durable_django.models import Schedule
+from datetime import UTC, datetime
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from durable_django.models import Schedule, Workflow
 from durable_django.testing import fire_schedules
 from tests.admin.support import HOSTILE, AdminTestCase, url
-from tests.behaviour.scheduling import at, make
+from tests.behaviour.scheduling import NOON, at, make
 from tests.sample.scheduled import takes_both
 
 
@@ -34,7 +39,7 @@ class Schedules(AdminTestCase):
             fire_schedules("s")
 
         self.assertContains(self.list_page("schedule"), ">2031-05-02 09:30:00</span>")
-        self.assertContains(self.page(self.schedule.pk, "schedule"), " 09:30:00", 5)
+        self.assertContains(self.page(self.schedule.pk, "schedule"), " 09:30:00 JST (+0900)", 5)
 
     def test_have_a_page_with_their_next_ticks_and_context(self):
         """Five ticks; the value as Python writes it, whatever it is."""
@@ -43,6 +48,51 @@ class Schedules(AdminTestCase):
         self.assertContains(page, ":30:00", 5)
         self.assertContains(page, "region")
         self.assert_safe(page)
+
+    def test_say_their_text_in_words(self):
+        """Where it has simple ones."""
+        self.assertContains(self.list_page("schedule"), "every day, at 09:30")
+        self.assertContains(self.page(self.schedule.pk, "schedule"), "every day, at 09:30")
+
+    def test_show_the_offset_of_each_tick(self):
+        """The clocks of Berlin go back between two of them: the hour stays, its distance to UTC does not."""
+        Schedule.objects.update(timezone="Europe/Berlin")
+        with at(datetime(2031, 10, 24, 12, tzinfo=UTC)):
+            page = self.page(self.schedule.pk, "schedule")
+
+        self.assertContains(page, "Sat 2031-10-25 09:30:00 CEST (+0200)")
+        self.assertContains(page, "Sun 2031-10-26 09:30:00 CET (+0100)")
+
+    def test_show_what_became_of_the_last_runs(self):
+        """Twenty, the newest at the right, each with a link; one query however many schedules there are."""
+        make("0 * * * *", name="other")
+        with CaptureQueriesContext(connection) as before:
+            self.list_page("schedule")
+        for name, count in (("s", 25), ("other", 2)):
+            for number in range(count):
+                key = f"schedule:{name}:2031-05-{number + 1:02}T09:30:00Z"
+                takes_both.using(id=key).start(NOON)
+                Workflow.objects.filter(pk=key).update(schedule=name)
+        Workflow.objects.filter(pk="schedule:s:2031-05-25T09:30:00Z").update(status="failed")
+
+        with CaptureQueriesContext(connection) as queries:
+            page = self.list_page("schedule")
+
+        self.assertEqual(len(before), len(queries))
+        self.assertLessEqual(len(queries), 12)
+        runs = {schedule.name: schedule.runs for schedule in page.context["cl"].result_list}
+        self.assertEqual((20, 2), (len(runs["s"]), len(runs["other"])))
+        self.assertEqual(("schedule:s:2031-05-25T09:30:00Z", "failed"), runs["s"][-1][:2])
+        self.assertContains(page, "2031-05-25 09:30:00: failed", 2)
+        self.assertContains(page, "durable-outcome-failed", 1)
+        self.assertContains(self.page(self.schedule.pk, "schedule"), "durable-outcome-queued", 19)
+
+    def test_that_are_broken_are_found_by_a_filter(self):
+        """The overview leads there."""
+        self.assertEqual([], self.shown(self.list_page("schedule", state="broken")))
+        Schedule.objects.write(error="x")
+
+        self.assertEqual([self.schedule.pk], self.shown(self.list_page("schedule", state="broken")))
 
     def test_show_of_their_context_the_size_to_who_may_not_see_payloads(self):
         """And to others no secret."""

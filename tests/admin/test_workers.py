@@ -16,7 +16,7 @@ class Workers(AdminTestCase):
         self.assertContains(self.list_page("worker"), ">alive</span>")
 
         with travel(minutes=2):
-            self.assertContains(self.list_page("worker"), ">gone</span>")
+            self.assertContains(self.list_page("worker"), ">lost</span>")
 
     def test_can_be_filtered_by_their_state(self):
         """Those that live, those that are gone."""

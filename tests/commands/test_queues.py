@@ -1,5 +1,6 @@
 """`manage.py durable queues`: how full the queues are, and what operators do to them."""
 
+import time
 from unittest import mock
 
 from django.core.management import CommandError
@@ -92,6 +93,46 @@ class AVerb(QueueTestCase):
         self.assertEqual({"reverted": 1}, answer("queues", "three", "--revert"))
 
         self.assertEqual((3, False), Queue.objects.values_list("concurrency", "is_edited").get(pk="three"))
+
+    def test_drains_by_pausing_and_waiting(self):
+        """Until nothing of them runs; what waits stays in its queue."""
+        begins.using(queue="three").start_many([("a",), ("b",)])
+        running = Workflow.objects.filter(pk=Workflow.objects.first().pk)
+        running.update(worker="w", status="running", attempt=1)
+        ends = mock.Mock(side_effect=lambda _seconds: running.update(worker=None, status="succeeded"))
+
+        with mock.patch.object(time, "sleep", ends):
+            said = durable("queues", "three", "ten", "--drain")
+
+        self.assertEqual(("2 queues drained.\n", 2), (said, ends.call_count))
+        self.assertEqual({"three", "ten"}, set(Queue.objects.filter(is_paused=True).values_list("name", flat=True)))
+        self.assertEqual(1, Workflow.objects.queued().count())
+
+    def test_waits_for_a_claim_that_was_under_way(self):
+        """It saw the queue open, and is seen only afterwards: nothing runs if that is seen twice."""
+        running = begins.using(queue="three").start("a").refresh().workflow
+        rows = Workflow.objects.filter(pk=running.pk)
+        happens = [
+            lambda: rows.update(worker="w", status="running", attempt=1),
+            lambda: rows.update(worker=None, status="succeeded"),
+            lambda: None,
+        ]
+        sleep = mock.Mock(side_effect=lambda _seconds: happens.pop(0)())
+
+        with mock.patch.object(time, "sleep", sleep):
+            durable("queues", "three", "--drain")
+
+        self.assertEqual((3, []), (sleep.call_count, happens))
+
+    def test_drains_no_longer_than_it_may(self):
+        """Then it says what still runs; the queue stays paused."""
+        begins.using(queue="three").start("a")
+        Workflow.objects.update(worker="w", status="running", attempt=1)
+
+        with self.assertRaisesMessage(CommandError, "Paused, but some still run: 1 of three.") as caught:
+            durable("queues", "three", "--drain", "--timeout", "0")
+
+        self.assertEqual((1, True), (caught.exception.returncode, Queue.objects.get(pk="three").is_paused))
 
     def test_must_be_told_which(self):
         """To pause all of them by a slip would stop everything."""

@@ -1,16 +1,18 @@
-"""checks.py: each misconfiguration is found by `manage.py check`, with id, message and hint."""
+"""checks/: the settings, the declarations, and the list of all checks; others stand in test_*_checks.py."""
 
+import ast
 import inspect
 import math
 import re
+import subprocess
+import sys
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from unittest import mock
 
 from django.core import checks
-from django.db import connection, connections
-from django.test import SimpleTestCase, TestCase, override_settings
+from django.test import TestCase, override_settings
 
 from durable_django import checks as ours
 from durable_django import schedule
@@ -18,9 +20,27 @@ from durable_django.api.workflows import WorkflowDefinition
 from durable_django.base import registry, timetable
 from durable_django.base.registry import Registered, WorkflowRegistry
 from durable_django.base.timetable import Timetable
+from durable_django.checks import tables
 from durable_django.conf import defaults
+from durable_django.tasks import checking as ours_of_tasks
+from tests.rooms.checking import SOURCES, CheckTestCase, found
 from tests.sample.promises import second_queue
 from tests.sample.scheduled import takes_both, takes_nothing
+
+#: What might stand in any setting by mistake.
+JUNK = [None, True, -1, 0, 0.5, math.nan, math.inf, 10**400, 10**5000, "", " ", ".", "..", ".x", "\0", "a" * 300]
+JUNK += [
+    "nowhere.at.all",
+    "tests.settings.SECRET_KEY",
+    "tests.rooms.broken",
+    [],
+    {},
+    (1, 2),
+    {"x"},
+    object,
+    len,
+    "\ud800",
+]
 
 
 def checkout(order):
@@ -29,23 +49,6 @@ def checkout(order):
 
 def checkout_too(order):
     return order
-
-
-def found(check, **durable):
-    """Return the messages of one check under these settings."""
-    with override_settings(DURABLE_DJANGO=durable):
-        return check()
-
-
-class CheckTestCase(SimpleTestCase):
-    databases = {"default"}
-
-    def assert_message(self, messages, id_, *words, hint=""):
-        """There is just one message, of that id, that says all the words."""
-        self.assertEqual([f"durable_django.{id_}"], [message.id for message in messages])
-        for each in words:
-            self.assertIn(each, messages[0].msg)
-        self.assertIn(hint, messages[0].hint or "")
 
 
 class TheSettings(CheckTestCase):
@@ -84,21 +87,28 @@ class TheSettings(CheckTestCase):
     def test_E003_with_a_wrong_value(self):
         """Type and bounds are told, with the value and the default."""
         for key, values, words in (
-            ("LEASE_SECONDS", (0, -1, "30", None, True, math.inf, math.nan), "must be a number from 1"),
-            ("HEARTBEAT_SECONDS", (0, "5"), "must be a number from 0.1"),
-            ("POLL_SECONDS", (0, -1), "must be a number from 0.01"),
+            (
+                "LEASE_SECONDS",
+                (0, -1, "30", None, True, math.inf, math.nan, 86_401),
+                "must be a number from 1 to 86400",
+            ),
+            ("HEARTBEAT_SECONDS", (0, "5", 43_201), "must be a number from 0.1 to 43200"),
+            ("POLL_SECONDS", (0, -1, 1e300), "must be a number from 0.01 to 86400"),
             ("NOTIFY", (1, 0, "yes", None), "must be True or False"),
-            ("THREADS", (0, 2.0, "8", True), "must be a whole number from 1"),
-            ("DEFAULT_QUEUE", ("", "  ", None, 5), "must be a str"),
-            ("MAX_RECOVERIES", (-1, 1.5), "must be a whole number from 0"),
-            ("MAX_PAYLOAD_BYTES", (0, 1023, "1 MB"), "must be a whole number from 1024"),
+            ("QUEUE_DELAY_SECONDS", (0, 2_592_001), "must be a number from 1 to 2592000"),
+            ("THREADS", (0, 2.0, "8", True, 10_001), "must be a whole number from 1 to 10000"),
+            ("ASYNC_CONCURRENCY", (0, 1_000_001), "must be a whole number from 1 to 1000000"),
+            ("ASYNC_CONNECTIONS", (2, 10_001), "must be a whole number from 3 to 10000"),
+            ("DEFAULT_QUEUE", ("", "  ", None, 5, "a\nb"), "must be a str of 1 to 255 printable characters"),
+            ("MAX_RECOVERIES", (-1, 1.5, 2**31), "must be a whole number from 0 to 1000000"),
+            ("MAX_PAYLOAD_BYTES", (0, 1023, "1 MB", 2**26 + 1), "must be a whole number from 1024 to 67108864"),
             ("MAX_DEPTH", (0, 201), "must be a whole number from 1 to 200"),
             ("MAX_ID_LENGTH", (0, 256), "must be a whole number from 1 to 255"),
-            ("MAX_ERROR_BYTES", (10,), "must be a whole number from 1024"),
+            ("MAX_ERROR_BYTES", (10, 2**26 + 1), "must be a whole number from 1024 to 67108864"),
             ("RETENTION_DAYS", (-1, "30", True, math.inf, 36_501), "must be a number from 0 to 36500, or None"),
             ("FAILED_RETENTION_DAYS", (-0.5, timedelta(days=90)), "must be a number from 0 to 36500, or None"),
             ("IDEMPOTENCY_DAYS", (-1, math.nan), "must be a number from 0 to 36500, or None"),
-            ("APPLICATION", (None, 5), "must be a str"),
+            ("APPLICATION", (None, 5, "a\0"), "must be a str of at most 255 printable characters"),
         ):
             for value in values:
                 with self.subTest(key=key, value=value):
@@ -106,6 +116,13 @@ class TheSettings(CheckTestCase):
                     self.assert_message(
                         messages, "E003", words, repr(value), hint=f"The default is {defaults()[key]!r}"
                     )
+
+    def test_E003_shows_no_secret(self):
+        """A token of a wrong type may be the right one."""
+        (message,) = found(ours.check_settings, MONITORING_TOKEN=b"hunter2")
+
+        self.assertIn("must be a str, got bytes.", message.msg)
+        self.assertNotIn("hunter2", f"{message.msg} {message.hint}")
 
     def test_E003_covers_every_key(self):
         """No setting takes just anything."""
@@ -129,8 +146,18 @@ class TheSettings(CheckTestCase):
             messages = found(ours.check_settings, STREAM_PERMISSION=path)
             self.assert_message(messages, "E010", path, hint="def may_read(request, workflow_id, key)")
 
-        for path in ("", "tests.rooms.test_checks.found"):
+        for path in ("", "tests.rooms.checking.found"):
             self.assertEqual([], found(ours.check_settings, STREAM_PERMISSION=path))
+
+    def test_E010_or_E013_with_a_module_that_does_not_load(self):
+        """Whatever it raises, or however the path is mutilated."""
+        broken = mock.patch("durable_django.checks.settings.import_string", side_effect=RuntimeError("no network"))
+        for path, patch, words in ((".", mock.MagicMock(), "ValueError"), ("a.b", broken, "RuntimeError: no network")):
+            with self.subTest(path=path), patch:
+                messages = found(ours.check_settings, STREAM_PERMISSION=path, REDACT="")
+                self.assert_message(messages, "E010", words, hint="def may_read")
+                messages = found(ours.check_settings, REDACT=path)
+                self.assert_message(messages, "E013", words, hint="def redact")
 
     def test_E013_with_a_redaction_that_is_none(self):
         """It must be there, and callable; none at all shows everything."""
@@ -138,7 +165,7 @@ class TheSettings(CheckTestCase):
             messages = found(ours.check_settings, REDACT=path)
             self.assert_message(messages, "E013", path, hint="def redact(name, value)")
 
-        for path in ("", "tests.rooms.test_checks.found"):
+        for path in ("", "tests.rooms.checking.found"):
             self.assertEqual([], found(ours.check_settings, REDACT=path))
 
     def test_that_are_wrong_twice_say_both(self):
@@ -182,6 +209,24 @@ class TheDeclarations(CheckTestCase):
             messages, "E005", "Workflow shop.checkout", "'secnd'", f"Did you mean {second_queue.name!r}?"
         )
 
+    def test_W016_of_a_follower_that_nobody_has(self):
+        """A name that is misspelt: what was to clean up would wait for ever."""
+        follower = Registered(func=checkout_too, given_name="shop.clean_up")
+        for given, ids in (("shop.clean_upp", ["W016"]), ("shop.clean_up", []), (follower, [])):
+            for argument in ("on_failure", "on_cancel"):
+                leader = Registered(func=checkout, given_name="shop.checkout", **{argument: given})
+                with self.subTest(given=given, argument=argument), declared(follower, leader):
+                    messages = ours.check_followers()
+                    self.assertEqual(ids, [message.id.removeprefix("durable_django.") for message in messages])
+                    if ids:
+                        self.assert_message(
+                            messages, "W016", argument, "Did you mean 'shop.clean_up'?", hint="Correct the name"
+                        )
+
+    def test_of_this_suite_follow_what_is_there(self):
+        """Silent."""
+        self.assertEqual([], ours.check_followers())
+
 
 class Schedules(CheckTestCase):
     def found(self, *declarations):
@@ -210,116 +255,95 @@ class Schedules(CheckTestCase):
         self.assertEqual([], self.found((takes_nothing, {}), (again, {})))
 
 
-class TheDatabase(CheckTestCase):
-    def check(self, **changes):
-        """Look at the database with other settings."""
-        connection = connections["default"]
-        with (
-            mock.patch.dict(connection.settings_dict, changes.pop("settings", {})),
-            mock.patch.multiple(connection, **changes),
-        ):
-            return ours.check_database()
+class Whatever(TestCase):
+    def test_the_settings_hold_no_check_raises(self):
+        """Each key with each kind of junk: all checks answer, and their answers can be shown."""
+        for key in [*defaults(), "NO_KEY", 5, None, ("a", 10**5000), "\0"]:
+            for value in JUNK:
+                with self.subTest(key=str(type(key)), value=str(type(value))):
+                    self.assert_answers(DURABLE_DJANGO={key: value})
 
-    def test_of_this_suite_is_fine(self):
-        """PostgreSQL, or SQLite with a write-ahead log."""
-        self.assertEqual([], ours.check_database())
+    def test_stands_instead_of_the_dict_no_check_raises(self):
+        """A list, a class, a number."""
+        for value in JUNK:
+            with self.subTest(value=str(type(value))):
+                self.assert_answers(DURABLE_DJANGO=value)
 
-    def test_E006_that_is_another_one(self):
-        """Named, with the way out."""
-        messages = self.check(vendor="mysql", display_name="MySQL")
-
-        self.assert_message(messages, "E006", "'default' is MySQL", hint="Use PostgreSQL or SQLite")
-
-    def test_E007_that_is_in_memory(self):
-        """Workers are other processes: they cannot open it."""
-        for name in (":memory:", "file:x?mode=memory&cache=shared"):
-            with self.subTest(name=name):
-                messages = self.check(vendor="sqlite", settings={"NAME": name})
-                self.assert_message(messages, "E007", "in memory", hint="BASE_DIR / 'db.sqlite3'")
-
-    def test_E009_that_is_an_old_sqlite(self):
-        """It cannot return what an UPDATE has changed, which is how workflows are claimed."""
-        if connections["default"].vendor != "sqlite":
-            self.skipTest("the version of SQLite matters on SQLite only")
-        with (
-            mock.patch.object(ours.sqlite3, "sqlite_version_info", (3, 34, 1)),
-            mock.patch.object(ours.sqlite3, "sqlite_version", "3.34.1"),
-        ):
-            messages = ours.check_database()
-
-        self.assert_message(messages, "E009", "SQLite 3.34.1", hint="3.35 or newer")
-
-    def test_in_memory_for_tests_is_no_error(self):
-        """Django's test runner puts its own database there; run_until_idle() works in it."""
-        options = {"init_command": "PRAGMA journal_mode=WAL"}
-        name = "file:memorydb_default?mode=memory&cache=shared"
-
-        self.assertEqual([], self.check(vendor="sqlite", settings={"NAME": name, "OPTIONS": options}))
-
-    def test_W001_without_a_write_ahead_log(self):
-        """A warning, with the setting to copy."""
-        messages = self.check(vendor="sqlite", settings={"NAME": "x.sqlite3", "OPTIONS": {}})
-
-        self.assert_message(messages, "W001", "without a write-ahead log", hint="PRAGMA journal_mode=WAL")
-        self.assertEqual(checks.WARNING, messages[0].level)
+    def assert_answers(self, **settings):
+        """Each check returns messages that can be written to a terminal."""
+        # Reading all migrations and tables takes a while, and has nothing to do with the settings.
+        nothing = mock.patch.multiple(tables, _unapplied=lambda _connection: [], _judge_indexes=lambda _connection: [])
+        with override_settings(**settings), nothing:
+            for check in own_checks():
+                for message in check(app_configs=None, databases=["default"]):
+                    self.assertIn("durable_django.", str(message))
 
 
-class TheCommand(CheckTestCase):
-    def test_that_is_ours_is_fine(self):
-        """`manage.py worker` is found."""
-        self.assertEqual([], ours.check_command())
-
-    def test_W002_that_is_hidden_by_another_apps(self):
-        """Named, with both ways out."""
-        with mock.patch.object(ours, "get_commands", return_value={"worker": "celery_app"}):
-            messages = ours.check_command()
-
-        self.assert_message(messages, "W002", "celery_app", hint="manage.py durable worker")
+def own_checks():
+    """Return the registered checks of durable_django, those for deployment included."""
+    registered = checks.registry.registry.get_checks(include_deployment_checks=True)
+    return [check for check in registered if check.__module__.startswith("durable_django.")]
 
 
-class Tasks(CheckTestCase):
-    def test_E104_without_a_package_that_has_them(self):
-        """Django 5.2 does not ask its TASKS anything: nothing would be enqueued by this backend."""
-        settings = {"default": {"BACKEND": "durable_django.tasks.DurableBackend"}, "other": {"BACKEND": "a.B"}}
-        with override_settings(TASKS=settings):
-            self.assertEqual([], ours.check_tasks())
-            with mock.patch("durable_django.tasks.is_available", return_value=False):
-                messages = ours.check_tasks()
-
-        self.assert_message(messages, "E104", "TASKS['default']", hint="durable-django[tasks]")
-
-
-class TheConnections(TestCase):
-    def test_W003_more_than_the_server_takes(self):
-        """Of one process of the settings; asked by `check --database`, and by no check that asks no database."""
-        with override_settings(DURABLE_DJANGO={"THREADS": 5000}):
-            untold = checks.run_checks()
-            told = [each for each in checks.run_checks(databases=["default"]) if each.id == "durable_django.W003"]
-
-        self.assertEqual([], untold)
-        if connection.vendor == "postgresql":
-            self.assert_message(told, "W003", "5018 connections", "threads + 2", hint="max_connections")
-        else:
-            self.assertEqual([], told)
-
-    assert_message = CheckTestCase.assert_message
+class ACorrectProject(TestCase):
+    def test_hears_nothing(self):
+        """Such as this suite: all checks are asked, of settings, database and deployment."""
+        messages = checks.run_checks(databases=["default"], include_deployment_checks=True)
+        self.assertEqual([], [each for each in messages if (each.id or "").startswith("durable_django.")])
 
 
 class TheList(TestCase):
     def test_in_the_docstring_is_complete(self):
         """Each id that the code uses is described at the top, and tested here by name."""
-        used = set(re.findall(r'id="durable_django\.([EW]\d{3})"', inspect.getsource(ours)))
+        used = set(re.findall(r'id="durable_django\.([EW]\d{3})"', "".join(SOURCES.values())))
         described = set(re.findall(r"\b([EW]\d{3})\b", ours.__doc__))
-        with Path(__file__).open() as file:
-            tested = set(re.findall(r"def test_([EW]\d{3})_", file.read()))
+        texts = [path.read_text() for path in Path(__file__).parent.glob("test_*checks.py")]
+        tested = set(re.findall(r"def test_([EW]\d{3})_", "".join(texts)))
 
         self.assertEqual(used, described)
         self.assertEqual(used, tested)
 
-    def test_is_run_by_manage_py_check(self):
-        """The checks are registered; this suite passes them."""
-        registered = {check.__name__ for check in checks.registry.registry.get_checks()}
+    def test_names_the_file_of_each(self):
+        """Under the name of its file, and nowhere else."""
+        described, room = {}, ""
+        for line in ours.__doc__.splitlines():
+            room = found.group() if (found := re.match(r"\w+\.py", line)) else room
+            described |= dict.fromkeys(re.findall(r"\b[EW]\d{3}\b", line), room)
+        used = {
+            number: path.name
+            for path, source in SOURCES.items()
+            for number in re.findall(r'id="durable_django\.([EW]\d{3})"', source)
+        }
+        self.assertEqual(used, described)
 
-        self.assertLessEqual({"check_settings", "check_declarations", "check_database", "check_command"}, registered)
+    def test_says_of_each_what_to_do(self):
+        """No message without a hint."""
+        sources = [*SOURCES.values(), inspect.getsource(ours_of_tasks)]
+        calls = [node for source in sources for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+        made = [call for call in calls if getattr(call.func, "id", "") in {"Error", "Warning"}]
+
+        self.assertGreater(len(made), 30)
+        self.assertEqual([], [ast.unparse(call) for call in made if "hint" not in {key.arg for key in call.keywords}])
+
+    def test_is_run_by_manage_py_check(self):
+        """Each check that the package offers is registered, and reports there."""
+        registered = {check.__name__ for check in own_checks()}
+
+        self.assertEqual({name for name in ours.__all__ if name.startswith("check_")}, registered)
         with override_settings(DURABLE_DJANGO={"THREADS": 0}):
             self.assertIn("durable_django.E003", [message.id for message in checks.run_checks()])
+
+    def test_asks_no_database_but_where_it_is_told_to(self):
+        """Those without the tag ask no query, and those with it none for another database."""
+        with self.assertNumQueries(0):
+            for check in own_checks():
+                check(app_configs=None, databases=["another"] if checks.Tags.database in check.tags else None)
+
+    def test_can_be_imported_before_the_apps_are_ready(self):
+        """No model is imported too early."""
+        code = (
+            "import sys; import durable_django.checks; print([n for n in sys.modules if 'durable_django.models' in n])"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+        self.assertEqual(("", "[]\n"), (done.stderr, done.stdout))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase as HypothesisTestCase
 
 from durable_django.base import clock
-from durable_django.base.clock import Later, MomentField, Now, SecondsUntil
+from durable_django.base.clock import Later, MomentField, Now, PartOfPast, SecondsUntil
 from durable_django.models import Worker
 
 MOMENTS = st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=st.just(UTC))
@@ -122,6 +122,24 @@ class SecondsUntil_(TestCase):
         self.assertAlmostEqual(60, value_of(SecondsUntil("lease_expires_at")), delta=25)
         with clock.shift(timedelta(seconds=90)):
             self.assertAlmostEqual(-30, value_of(SecondsUntil("lease_expires_at")), delta=25)
+
+
+class PartOfPast_(TestCase):
+    def test_numbers_the_parts_of_a_time_that_ends_now(self):
+        """One for the oldest and what is older, the last one for the newest and what is yet to come."""
+        worker()
+        for seconds_ago, part in ((0, 4), (9.9, 4), (10.1, 3), (25, 2), (39.9, 1), (1000, 1), (-5, 4)):
+            Worker.objects.update(heartbeat_at=Later(-seconds_ago))
+
+            self.assertEqual(part, value_of(PartOfPast("heartbeat_at", 40, 4)), seconds_ago)
+
+    def test_moves_with_the_clock(self):
+        """What tests do to time counts here, too."""
+        worker()
+        Worker.objects.update(heartbeat_at=Now())
+
+        with clock.shift(timedelta(seconds=25)):
+            self.assertEqual(2, value_of(PartOfPast("heartbeat_at", 40, 4)))
 
 
 class ANaiveMoment(TestCase):

@@ -50,6 +50,39 @@ class AHeartbeat(HeartbeatTestCase):
         eventually(lambda: self.lease(heartbeat) > first, "the lease was extended")
         self.assertFalse(heartbeat.owner.has_passed())
 
+    def test_hears_that_an_operator_drains_the_process(self):
+        """The row says from then on that it claims nothing more; the lease stands, under another id, too."""
+        heartbeat = self.begin()
+        Worker.objects.drain()
+
+        eventually(lambda: Worker.objects.filter(is_draining=True).exists(), "the row says so")
+        self.assertTrue(heartbeat.owner.leaving.is_set())
+        self.assertFalse(heartbeat.owner.draining.is_set())
+        lost = heartbeat.owner
+        Worker.objects.filter(pk=lost.worker_id).expire()
+        eventually(lambda: heartbeat.owner is not lost, "the process registered anew")
+        self.assertFalse(heartbeat.owner.is_claiming)
+
+    def test_hears_so_though_it_was_frozen_meanwhile(self):
+        """Its lease passed before it could look: the new row is as little for claims as the old one."""
+        heartbeat = self.begin()
+        lost = heartbeat.owner
+        Worker.objects.drain()
+        lost.leaving.clear()
+        lost.lose()
+
+        eventually(lambda: heartbeat.owner is not lost, "the process registered anew")
+        self.assertFalse(heartbeat.owner.is_claiming)
+
+    def test_that_begins_anew_is_not_lost(self):
+        """The database was away, or the process frozen for a moment: nobody is alarmed about it."""
+        heartbeat = self.begin()
+        lost = heartbeat.owner
+        Worker.objects.filter(pk=lost.worker_id).expire()
+
+        eventually(lambda: heartbeat.owner is not lost, "the process registered anew")
+        self.assertFalse(Worker.objects.lost().exists())
+
     def test_begins_anew_when_the_lease_was_lost(self):
         """Under another id; what was held is left to whoever recovers it."""
         heartbeat = self.begin()

@@ -1,6 +1,8 @@
 """base/logs.py: every signal becomes a record, with facts and without payloads, and no record harms anybody."""
 
+import io
 import logging
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from unittest import mock
 
@@ -136,19 +138,47 @@ class TheRecordsOfARun(TestCase):
         self.assertIn("in fail", seen.output[0])
 
 
+@contextmanager
+def unconfigured(handlers):
+    """Let nobody have configured any logger but that of durable_django, which has these handlers."""
+    logger = logging.getLogger("durable_django")
+    level = logger.level
+    with mock.patch.object(logger, "handlers", handlers), mock.patch.object(logging.root, "handlers", []):
+        try:
+            logger.setLevel(logging.NOTSET)
+            yield logger
+        finally:
+            logger.setLevel(level)
+
+
 class OnATerminal(SimpleTestCase):
     def test_records_are_shown_unless_the_project_shows_them(self):
         """A handler of the project's own, or --verbosity 0, wins."""
         for handlers, is_quiet, shown in (([], False, 1), ([logging.NullHandler()], False, 0), ([], True, 0)):
-            logger = logging.getLogger("durable_django")
-            with (
-                self.subTest(handlers=handlers, is_quiet=is_quiet),
-                mock.patch.object(logger, "handlers", handlers),
-                mock.patch.object(logging.root, "handlers", []),
-                mock.patch("logging.basicConfig") as configured,
-            ):
+            with self.subTest(handlers=handlers, is_quiet=is_quiet), unconfigured(handlers) as logger:
+                before = len(handlers)
                 logs.show_on_terminal(is_quiet=is_quiet)
-                self.assertEqual(shown, configured.call_count)
+                self.assertEqual(shown, len(logger.handlers) - before)
+
+    def test_a_child_process_may_ask_again(self):
+        """There is one handler, and each record is shown once, from INFO on, with its time."""
+        with unconfigured([]) as logger, mock.patch("sys.stderr", io.StringIO()) as terminal:
+            logs.show_on_terminal()
+            logs.show_on_terminal()
+            logger.getChild("worker").debug("idle")
+            logger.getChild("worker").info("begins")
+
+        self.assertRegex(terminal.getvalue(), r"\A[-\d]+ [\d:,]+ INFO begins\n\Z")
+
+    def test_records_of_others_are_not_touched(self):
+        """The root keeps its handlers and its level, and so does a level that the project has chosen."""
+        with unconfigured([]) as logger:
+            logger.setLevel(logging.ERROR)
+            before = logging.root.level
+            logs.show_on_terminal()
+
+            self.assertEqual(([], before), (logging.root.handlers, logging.root.level))
+            self.assertEqual(logging.ERROR, logger.level)
 
     def test_receivers_are_connected_once(self):
         """connect() may be called again."""

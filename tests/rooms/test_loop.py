@@ -93,6 +93,17 @@ class ALoop(LoopTestCase):
 
         self.assertEqual((["a", "b"], ["b", "c"]), (first, self.held()))
 
+    def test_claims_nothing_more_once_an_operator_drains_it(self):
+        """What it runs goes on; work that it will not claim does not keep it awake."""
+        self.start("a")
+        self.turn()
+        self.loop.heartbeat.owner.leaving.set()
+        self.start("b")
+        self.turn(2)
+
+        self.assertEqual(["a"], self.held())
+        self.assertGreater(self.loop.turn(), 0.1)
+
     def test_holds_what_it_claims_for_its_owner(self):
         """What is in hand is nobody's stray."""
         self.start("a")

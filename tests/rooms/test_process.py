@@ -45,6 +45,15 @@ class AProcess(SimpleTestCase):
             self.assertFalse(before)
             self.assert_ends(exits.CUT_SHORT, "steps past their timeout hold every thread")
 
+    def test_ends_drained_when_an_operator_wants_it(self):
+        """Not while something runs."""
+        busy = self.make(busy=1)
+        busy.heartbeat.owner.leaving.set()
+        self.process.heartbeat.owner.leaving.set()
+
+        self.assertFalse(busy._must_end())
+        self.assert_ends(exits.DRAINED, "an operator has drained it")
+
     def test_ends_cut_short_when_its_heart_stands_still(self):
         """It would lose its lease."""
         self.process.heartbeat.is_alive = False

@@ -62,6 +62,45 @@ class ALease(TestCase):
         self.assertGreater(after.heartbeat_at, before.heartbeat_at)
 
 
+class ALostWorker(TestCase):
+    def test_is_one_whose_lease_has_passed_without_its_doing(self):
+        """Not one that has ended it, nor one that runs plain calls, which ends when its web server wants."""
+        register("lost")
+        register("ended")
+        register("web", takes_slots=False)
+        Worker.objects.filter(pk="ended").end()
+        with travel(seconds=31):
+            found = list(Worker.objects.lost())
+
+        self.assertEqual(["lost"], [row.pk for row in found])
+
+    def test_is_one_that_others_have_found_dead(self):
+        """They end its lease, and the row still says that nobody was told."""
+        register()
+        Worker.objects.expire()
+
+        self.assertEqual(["w"], [row.pk for row in Worker.objects.lost()])
+
+    def test_is_given_up_once(self):
+        """And not while it lives."""
+        register()
+        early = Worker.objects.give_up()
+        with travel(seconds=31):
+            late = Worker.objects.give_up(), Worker.objects.give_up()
+
+        self.assertEqual((0, (1, 0)), (early, late))
+
+
+class AWorkerToBeDrained(TestCase):
+    def test_is_told_once(self):
+        """On a row or a queryset; the dead are not told, nor are web processes."""
+        row = register()
+        register("dead", -1)
+        register("web", takes_slots=False)
+
+        self.assertEqual([True, False, 0], [row.drain(), row.drain(), Worker.objects.drain()])
+
+
 class TheRows(TestCase):
     def test_of_long_dead_workers_are_forgotten(self):
         """Those whose lease passed so long ago; others stay."""

@@ -17,6 +17,7 @@ from durable_django.management import (
     forking,
     history,
     listing,
+    probing,
     pruning,
     queues,
     rendering,
@@ -58,10 +59,13 @@ class Command(BaseCommand):
         sending.add_arguments(verbs.add_parser("send", help="send a message to a workflow"))
         pruning.add_arguments(verbs.add_parser("prune", help="take all but the bare row from what ended long ago"))
         replaying.add_arguments(verbs.add_parser("replay", help="does the code fit the histories that are under way?"))
-        queues.add_arguments(verbs.add_parser("queues", help="how full the queues are; pause, resume or revert some"))
+        words = "how full the queues are; pause, drain, resume or revert some"
+        queues.add_arguments(verbs.add_parser("queues", help=words))
         words = "when the schedules fire next; pause, resume, revert, trigger or backfill some"
         scheduling.add_arguments(verbs.add_parser("schedules", help=words))
-        workers.add_arguments(verbs.add_parser("workers", help="worker processes: which live, what they hold"))
+        words = "worker processes: which live, what they hold; drain some"
+        workers.add_arguments(verbs.add_parser("workers", help=words))
+        probing.add_arguments(verbs.add_parser("health", help="for probes: whether work gets done; exit code 1 if not"))
         for each in verbs.choices.values():
             each.add_argument("--json", action="store_true", help="answer in JSON")
         worker.Command().add_arguments(verbs.add_parser("worker", help="the same as manage.py worker"))
@@ -98,7 +102,8 @@ class Command(BaseCommand):
             "schedules": scheduling.run,
             "send": sending.run,
             "replay": replaying.run,
-            "workers": workers.show,
+            "workers": workers.run,
+            "health": probing.run,
         }
         if options["verb"] == "show":
             self._show(options)

@@ -1,0 +1,82 @@
+"""What the tables lack: migrations, indexes, schedules that can fire; asked of the database, by `check --database`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.apps import apps
+from django.core.checks import CheckMessage, Tags, Warning, register  # noqa: A004 - Django's name
+from django.core.exceptions import ValidationError
+from django.db.migrations.exceptions import BadMigrationError, NodeNotFoundError
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import UniqueConstraint
+
+from durable_django.base import registry
+from durable_django.checks.routing import connection_of_tables
+from durable_django.checks.settings import check_settings
+from durable_django.conf import durable_settings
+
+_LABEL = "durable_django"
+
+
+@register(Tags.database)
+def check_tables(databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
+    """Report unapplied migrations, else indexes that somebody has dropped, and schedules that cannot fire."""
+    connection = connection_of_tables()
+    if connection is None or connection.alias not in (databases or ()):
+        return []
+    if names := _unapplied(connection):
+        # No error, which would keep `migrate` itself from running.
+        hint = f"manage.py migrate --database {connection.alias}. A worker does not start until then."
+        text = f"Migrations of durable_django are not applied on database {connection.alias!r}: {', '.join(names)}."
+        return [Warning(text, hint=hint, id="durable_django.W013")]
+    return list(_judge_indexes(connection)) or list(_judge_schedules(connection))
+
+
+def _unapplied(connection: Any) -> list[str]:
+    try:
+        executor = MigrationExecutor(connection)
+        plan = executor.migration_plan(executor.loader.graph.leaf_nodes(_LABEL))
+    except (ImportError, BadMigrationError, NodeNotFoundError):
+        # Migrations of the project that cannot be read, of which `migrate` says more.
+        return []
+    return [migration.name for migration, _backwards in plan if migration.app_label == _LABEL]
+
+
+def _judge_indexes(connection: Any) -> Iterator[CheckMessage]:
+    for model in apps.get_app_config(_LABEL).get_models():
+        with connection.cursor() as cursor:
+            found = connection.introspection.get_constraints(cursor, model._meta.db_table)
+        for index in _indexes_of(model):
+            if index.name not in found:
+                statement = index.create_sql(model, connection.schema_editor())
+                text = f"Table {model._meta.db_table} of database {connection.alias!r} lacks the index {index.name}."
+                yield Warning(text, hint=f"Make it again: {statement};", id="durable_django.W014")
+
+
+def _indexes_of(model: Any) -> list[Any]:
+    """Return what is an index in every database: those of the model, and unique constraints with a condition."""
+    unique = [each for each in model._meta.constraints if isinstance(each, UniqueConstraint) and each.condition]
+    return [*model._meta.indexes, *unique]
+
+
+def _judge_schedules(connection: Any) -> Iterator[CheckMessage]:
+    if check_settings():
+        return
+    rows = apps.get_model(_LABEL, "Schedule").objects.using(connection.alias).firing()
+    for schedule in rows.filter(application=durable_settings.APPLICATION).order_by("name"):
+        if fault := _fault_in(schedule):
+            hint = f"Mend it in the code or the admin, or pause it: manage.py durable schedules {schedule.name} --pause"
+            yield Warning(f"Schedule {schedule.name} does not fire: {fault}", hint=hint, id="durable_django.W015")
+
+
+def _fault_in(schedule: Any) -> str:
+    if not registry.workflows.knows(schedule.workflow):
+        near = registry.nearest(schedule.workflow, registry.workflows.names())
+        return f"no loaded code has the workflow {schedule.workflow!r}.{near}"
+    try:
+        schedule.clean()
+    except ValidationError as error:
+        return " ".join(error.messages)
+    return str(schedule.error)
