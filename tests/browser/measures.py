@@ -14,6 +14,12 @@ const names = out.slice(-5).map((found) => found.outerHTML.slice(0, 100));
 return [`${document.documentElement.scrollWidth - width} px`, ...names];
 """
 
+#: What the keyboard is at: not what is shown, which a style may have put in capitals.
+FOCUSED = """
+const found = document.activeElement;
+return found.textContent.trim().replace(/\\s+/g, " ") || found.name || "";
+"""
+
 #: Links, buttons and boxes in what fits a selector that look the same with the keyboard on them.
 LOOK_ALIKE = """
 const looks = ["outline", "boxShadow", "border", "backgroundColor", "color", "textDecoration"];

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import unittest
 
 from django.conf import settings
@@ -29,8 +31,8 @@ class BrowserTestCase(CrashTestCase, StaticLiveServerTestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.visitor = Visitor(cls.live_server_url)
-        cls.addClassCleanup(cls.visitor.leave)
+        cls.visitor = visitor()
+        cls.visitor.site = cls.live_server_url
 
     def setUp(self):
         super().setUp()
@@ -47,6 +49,14 @@ class BrowserTestCase(CrashTestCase, StaticLiveServerTestCase):
         """Close the page, so that it asks for nothing when the rows are gone, and hear what was wrong with it."""
         self.visitor.driver.get("about:blank")
         self.assertEqual([], self.visitor.complaints())
+
+
+@functools.cache
+def visitor() -> Visitor:
+    """Return the visitor of this run: a browser takes longer to start than most visits last."""
+    found = Visitor()
+    atexit.register(found.leave)
+    return found
 
 
 def page_of(model: str, key: object) -> str:

@@ -5,6 +5,15 @@ from tests.browser.support import BrowserTestCase, list_of
 
 
 class WhenACheckoutHasFailed(FailedCheckoutMixin, BrowserTestCase):
+    def test_the_overview_leads_to_it(self):
+        """What needs attention is a sentence of the overview, behind which stand the workflows that it is about."""
+        self.log_in()
+        self.visitor.go(list_of("overview"))
+        self.visitor.click("1 workflow has failed in the last 24 hours.")
+        self.visitor.click_in_row("order-SO-7", "failed")
+
+        self.visitor.wait_for("ValueError")
+
     def test_it_is_found_by_the_filters_of_the_list(self):
         """From the log-in, two clicks lead to the one that has failed."""
         self.visitor.go(list_of("workflow"))

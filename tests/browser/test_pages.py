@@ -2,7 +2,7 @@
 
 from django.urls import reverse
 
-from durable_django.models import Schedule, Workflow
+from durable_django.models import Schedule, Worker, Workflow
 from durable_django.testing import run_until_idle
 from tests.behaviour.scheduling import make
 from tests.browser import measures
@@ -46,7 +46,8 @@ class EveryPage(FailedCheckoutMixin, BrowserTestCase):
     @staticmethod
     def paths():
         lists = [list_of(model) for model in ("workflow", "queue", "schedule")]
-        workers = [list_of("worker")]
+        workers = [list_of("worker"), *(page_of("worker", worker.pk) for worker in Worker.objects.all())]
+        glances = [reverse("admin:durable_django_overview_changelist"), reverse("admin:durable_django_failures")]
         pages = [page_of("workflow", workflow.pk) for workflow in Workflow.objects.all()]
         rows = [page_of("queue", "tenants"), page_of("schedule", Schedule.objects.get(name="s").pk)]
-        return [reverse("admin:app_list", args=["durable_django"]), *lists, *workers, *pages, *rows]
+        return [reverse("admin:app_list", args=["durable_django"]), *glances, *lists, *workers, *pages, *rows]

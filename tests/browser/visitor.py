@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.browser import chromium
+from tests.browser import chromium, measures
 
 #: What has not come by then never will.
 LIMIT_SECONDS = 30.0
@@ -30,8 +30,8 @@ class Visitor:
     site  the address of the server; pages are named by their paths
     """
 
-    def __init__(self, site: str) -> None:
-        self.site = site
+    def __init__(self) -> None:
+        self.site = ""
         self.driver = chromium.start()
         self.resize(1280, 900)
 
@@ -123,7 +123,13 @@ class Visitor:
     # Doing
 
     def click(self, text: str, inside: str = "") -> None:
-        """Click on the link or the button with this text; `inside` is an XPath of what it stands in."""
+        """
+        Click on the link or the button with this text.
+
+        inside  an XPath of what it stands in
+
+        The answer may come later: who goes elsewhere at once would be taken back by it, so wait for a word of it first.
+        """
         quoted = _quoted(text)
         places = (
             f"{inside}//a[normalize-space()={quoted}]",
@@ -180,10 +186,7 @@ class Visitor:
 
     def focused(self) -> str:
         """Return what the keyboard is at: its text, or its name in a form."""
-        found = self.driver.switch_to.active_element
-        # Not what is shown: a style may have made capitals of it.
-        words = " ".join(str(found.get_attribute("textContent")).split())
-        return words or str(found.get_attribute("name") or "")
+        return str(self.measure(measures.FOCUSED))
 
     def tab_to(self, what: str, most: int = 200) -> None:
         """Press the tab key until the keyboard is at the element with this text or name."""
