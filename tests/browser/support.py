@@ -7,6 +7,7 @@ import functools
 import unittest
 
 from django.conf import settings
+from django.contrib.admin.utils import quote
 from django.contrib.auth.models import User
 from django.contrib.staticfiles.testing import StaticLiveServerTestCase
 from django.test import override_settings
@@ -60,7 +61,7 @@ def visitor() -> Visitor:
 
 
 def page_of(model: str, key: object) -> str:
-    return reverse(f"admin:durable_django_{model}_change", args=[key])
+    return reverse(f"admin:durable_django_{model}_change", args=[quote(key)])
 
 
 def list_of(model: str) -> str:
