@@ -108,7 +108,10 @@ def _queues_with_work(rows: WorkflowQuerySet) -> list[str]:
 
 def _claim_from(queue: Queue | None, wanted: Wanted, owner: Ownership, alias: str) -> list[Workflow]:
     if queue is not None and queue.limits.is_limited:
-        return limited_claims.claim(alias, owner.worker_id, wanted).workflows
+        claimed = limited_claims.claim(alias, owner.worker_id, wanted)
+        while claimed.round and not claimed.workflows:
+            claimed = limited_claims.claim(alias, owner.worker_id, wanted, claimed.round)
+        return claimed.workflows
     return claims.claim(alias, owner.worker_id, wanted)
 
 

@@ -80,7 +80,7 @@ class Queue:
 
         given  the keywords of Queue(); None takes a limit away, others stay as they are
 
-        Raises TypeError or ValueError, naming the argument.
+        Raises TypeError or ValueError, naming the argument, also for one that contradicts what stays.
         """
         self._row().edit(**given)
 

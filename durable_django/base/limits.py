@@ -88,9 +88,21 @@ def limits_of(**given: Any) -> Limits:
     Raises ValueError or TypeError, naming the argument, also for limits that contradict each other.
     """
     limits = Limits(**changes_of(**given))
+    require_agreement(limits)
+    return limits
+
+
+def require_agreement(limits: Limits) -> None:
+    """Raise ValueError, beginning with the name of the limit, if one could never be reached or would not be counted."""
     _require_not_above("worker_concurrency", limits.worker_concurrency, "concurrency", limits.concurrency)
     _require_not_above("partition_concurrency", limits.partition_concurrency, "concurrency", limits.concurrency)
-    return limits
+    for name, value in (
+        ("partition_concurrency", limits.partition_concurrency),
+        ("partition_rate", limits.partition_rate_limit),
+    ):
+        if value is not None and not limits.is_partitioned:
+            message = f"{name} ({value}) needs a partitioned queue."
+            raise ValueError(message)
 
 
 def changes_of(**given: Any) -> dict[str, Any]:

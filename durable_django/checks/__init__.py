@@ -41,7 +41,7 @@ from durable_django.checks.project import (
 from durable_django.checks.routing import check_routing
 from durable_django.checks.settings import check_settings
 from durable_django.checks.sqlite import check_transactions
-from durable_django.checks.tables import check_tables
+from durable_django.checks.tables import check_migrations, check_tables
 
 __all__ = [
     "check_addresses",
@@ -51,6 +51,7 @@ __all__ = [
     "check_debug",
     "check_declarations",
     "check_followers",
+    "check_migrations",
     "check_pool",
     "check_postgresql",
     "check_routing",

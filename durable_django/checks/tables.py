@@ -20,18 +20,30 @@ from durable_django.conf import durable_settings
 _LABEL = "durable_django"
 
 
+@register(Tags.database, deploy=True)
+def check_migrations(databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
+    """Report unapplied migrations; only of a deployment, since `migrate` itself asks the other checks first."""
+    connection = _connection_of(databases)
+    if connection is None or not (names := _unapplied(connection)):
+        return []
+    hint = f"manage.py migrate --database {connection.alias}. A worker does not start until then."
+    text = f"Migrations of durable_django are not applied on database {connection.alias!r}: {', '.join(names)}."
+    return [Warning(text, hint=hint, id="durable_django.W013")]
+
+
 @register(Tags.database)
 def check_tables(databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
-    """Report unapplied migrations, else indexes that somebody has dropped, and schedules that cannot fire."""
-    connection = connection_of_tables()
-    if connection is None or connection.alias not in (databases or ()):
+    """Report dropped indexes, and schedules that cannot fire; nothing where migrations are missing."""
+    connection = _connection_of(databases)
+    if connection is None or _unapplied(connection):
         return []
-    if names := _unapplied(connection):
-        # No error, which would keep `migrate` itself from running.
-        hint = f"manage.py migrate --database {connection.alias}. A worker does not start until then."
-        text = f"Migrations of durable_django are not applied on database {connection.alias!r}: {', '.join(names)}."
-        return [Warning(text, hint=hint, id="durable_django.W013")]
     return list(_judge_indexes(connection)) or list(_judge_schedules(connection))
+
+
+def _connection_of(databases: Sequence[str] | None) -> Any:
+    """Return the connection of the tables, if its database is one of those that are asked for."""
+    connection = connection_of_tables()
+    return connection if connection is not None and connection.alias in (databases or ()) else None
 
 
 def _unapplied(connection: Any) -> list[str]:

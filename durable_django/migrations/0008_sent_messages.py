@@ -1,3 +1,4 @@
+import durable_django.models.fields
 from django.db import migrations, models
 
 
@@ -8,6 +9,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterField(
+            model_name='message',
+            name='sender',
+            field=durable_django.models.fields.IdField(blank=True, default='', max_length=255),
+        ),
         migrations.AddIndex(
             model_name='message',
             index=models.Index(condition=models.Q(('sender__gt', '')), fields=['sender', 'id'], name='durable_message_sender'),

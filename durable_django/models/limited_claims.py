@@ -20,7 +20,7 @@ from durable_django.models import claims, partitions, tuning
 from durable_django.models.claims import Wanted
 from durable_django.models.compiled import Slot, Statement, update_query
 from durable_django.models.queue import Queue, QueueStart
-from durable_django.models.room import Room
+from durable_django.models.room import Room, Round
 from durable_django.models.turns import short_transaction
 from durable_django.models.worker import Worker
 
@@ -35,21 +35,28 @@ class Claimed(NamedTuple):
     is_at_limit  the limits left no room for all that were wanted
     seconds      until the rate of the queue has room again, if it had none; else None
     is_at_rest   nothing of the queue runs, so that no end makes room
+    round        there are more partitions than one claim looks at: the next claim goes on with this
     """
 
     workflows: list[Workflow]
     is_at_limit: bool = False
     seconds: float | None = None
     is_at_rest: bool = False
+    round: Round | None = None
 
 
-def claim(alias: str, worker_id: str, wanted: Wanted) -> Claimed:
-    """Give workflows of a queue to a worker, as many as its limits allow; none of a paused queue."""
+def claim(alias: str, worker_id: str, wanted: Wanted, round_: Round | None = None) -> Claimed:
+    """
+    Give workflows of a queue to a worker, as many as its limits allow; none of a paused queue.
+
+    round_  what the last claim of the same line has said
+    """
     with short_transaction(alias):
         queue = _lock(alias, wanted.queue)
         if queue is None:
             return Claimed([])
-        room = _room(alias, worker_id, queue, wanted)
+        room = Room(queue.limits, wanted.limit, round_)
+        _fill(room, alias, worker_id, queue)
         found = _take(alias, worker_id, wanted, queue, room) if room.slots else []
         if queue.limits.has_rates:
             _note_starts(alias, queue.name, found)
@@ -58,7 +65,7 @@ def claim(alias: str, worker_id: str, wanted: Wanted) -> Claimed:
         tuning.make_durable(alias, queue.name)
     if not found and not room.was_limited:
         claims.put_aside(alias, queue.name, wanted.names)
-    return Claimed(found, room.was_limited, seconds, room.is_at_rest)
+    return Claimed(found, room.was_limited, seconds, room.is_at_rest, room.round)
 
 
 class _Queue(NamedTuple):
@@ -75,9 +82,8 @@ def _lock(alias: str, name: str) -> _Queue | None:
     return _Queue(name, Limits(**dict(zip(limits.NAMES, columns, strict=True))), served)
 
 
-def _room(alias: str, worker_id: str, queue: _Queue, wanted: Wanted) -> Room:
+def _fill(room: Room, alias: str, worker_id: str, queue: _Queue) -> None:
     """Count what holds slots, and what has started in the windows of the rates."""
-    room = Room(queue.limits, wanted.limit)
     for worker, partition, count in _HELD.fetch(alias, {"queue": queue.name}):
         room.occupy(partition or "", count, is_mine=worker == worker_id)
     starts = QueueStart.objects.using(alias)
@@ -85,7 +91,6 @@ def _room(alias: str, worker_id: str, queue: _Queue, wanted: Wanted) -> Room:
         room.note_starts(starts.within(queue.name, queue.limits.rate_seconds).count())
     if queue.limits.partition_rate_seconds is not None:
         room.note_partition_starts(starts.within(queue.name, queue.limits.partition_rate_seconds).by_partition())
-    return room
 
 
 def _take(alias: str, worker_id: str, wanted: Wanted, queue: _Queue, room: Room) -> list[Workflow]:

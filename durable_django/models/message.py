@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from durable_django.base.clock import MomentField, Now
 from durable_django.models.compiled import Slot, Statement, insert_query, slots, update_query
+from durable_django.models.fields import IdField
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
@@ -59,7 +60,8 @@ class Message(models.Model):
     workflow = models.ForeignKey("Workflow", models.CASCADE, related_name="messages", db_index=False)
     topic = models.CharField(max_length=255, default="", blank=True)
     value = models.TextField()
-    sender = models.CharField(max_length=255, default="", blank=True)
+    #: Collated as the ids that it is compared with: of a text collated otherwise no index serves a join.
+    sender = IdField(default="", blank=True)
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)
     created_at = MomentField(db_default=Now())
     received_at = MomentField(null=True, blank=True)

@@ -18,9 +18,9 @@ from django.db.models import F
 from durable_django.models import claims
 from durable_django.models.claims import Wanted
 from durable_django.models.compiled import Slot, Statement
-from durable_django.models.room import Room
+from durable_django.models.room import Room, Round
 
-#: Partitions that one claim looks at. If the limits leave no place in any of them, the next claim goes on behind.
+#: Partitions that one claim looks at: meanwhile nobody else claims from the queue. The next claim goes on behind.
 _MOST_PROBES = 200
 #: Partitions that one statement finds. More would make it longer than what the driver keeps the analysis of (4,096).
 _MOST_AT_ONCE = 2
@@ -77,6 +77,7 @@ class _Turn:
         self._alias = alias
         self._wanted = wanted
         self._room = room
+        self._is_under_way = False
 
     def take_firsts(self) -> dict[str, str]:
         """Take the first workflow of each partition that has a place. Return them by key."""
@@ -88,7 +89,10 @@ class _Turn:
         return chosen
 
     def _walk(self) -> Iterator[tuple[str, str]]:
-        start, until, found = self.served, None, self._next(self.served)
+        round_, self._room.round = self._room.round, None
+        start = round_.began if round_ else self.served
+        until = start if round_ and round_.has_turned else None
+        found = self._next(self.served, until=until)
         for _number in range(_MOST_PROBES // _MOST_AT_ONCE):
             if not found and until is None:
                 until, found = start, self._next("", is_included=True, until=start)
@@ -99,7 +103,8 @@ class _Turn:
                 if self._room.slots <= 0:
                     return
             found = self._next(found[-1][0], until=until)
-        self._room.is_cut = bool(found)
+        if found:
+            self._room.round = Round(start, until is not None)
 
     def _next(self, behind: str, *, is_included: bool = False, until: str | None = None) -> list[tuple[str, str]]:
         """
@@ -107,7 +112,10 @@ class _Turn:
 
         until  the last key that they may have, as the database orders them: not every collation is that of Python
         """
-        wanted = self._wanted._replace(queue="", limit=max(1, min(self._room.slots, _MOST_AT_ONCE)))
+        # Behind one that has no place there are often more.
+        most = _MOST_AT_ONCE if self._is_under_way else max(1, min(self._room.slots, _MOST_AT_ONCE))
+        self._is_under_way = True
+        wanted = self._wanted._replace(queue="", limit=most)
         statement = _next_partitions(wanted, is_included=is_included, is_bounded=until is not None)
         return statement.fetch(self._alias, {"queue": self._wanted.queue, "behind": behind, "until": until})
 

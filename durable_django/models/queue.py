@@ -15,8 +15,8 @@ from durable_django.base.clock import Later, MomentField, Now
 from durable_django.base.limits import Limits
 from durable_django.models.verbs import recorded
 
-#: Workflows that the upkeep gives a partition at once.
-_MOST_GIVEN = 10_000
+#: Rows that the upkeep changes, or removes, at once.
+_MOST_AT_ONCE = 10_000
 
 
 class QueueQuerySet(models.QuerySet["Queue"]):
@@ -69,9 +69,15 @@ class QueueQuerySet(models.QuerySet["Queue"]):
         given  the keywords of Queue(); None takes a limit away, others stay as they are
 
         The next claim of every worker honours them; what runs is not stopped. Raises TypeError or ValueError, naming
-        the argument.
+        the argument, also for one that contradicts what stays: then none of the queues is changed.
         """
-        return self.change_limits(limits.changes_of(**given), is_edited=True)
+        columns = limits.changes_of(**given)
+        with transaction.atomic(using=self.db):
+            # Locked, so that nobody changes in between what it is judged with.
+            rows = list(self.order_by("pk").select_for_update(no_key=True))
+            for row in rows:
+                _require_agreement(row, columns)
+            return self.filter(pk__in=[row.pk for row in rows]).change_limits(columns, is_edited=True)
 
     @recorded("revert")
     def revert(self) -> int:
@@ -90,13 +96,20 @@ class QueueQuerySet(models.QuerySet["Queue"]):
         """
         names = list(self.filter(is_partitioned=True).values_list("pk", flat=True))
         keyless = (_workflows(self.db).runnable(name).keyless() for name in names)
-        return sum(rows.update_free(_MOST_GIVEN, partition_key="") for rows in keyless if rows.exists())
+        return sum(rows.update_free(_MOST_AT_ONCE, partition_key="") for rows in keyless if rows.exists())
 
     def forget_starts(self) -> None:
-        """Remove starts that left the windows of their queues long ago."""
+        """Remove starts that left the windows of their queues long ago, and those of queues that have no rate now."""
         starts = QueueStart.objects.using(self.db)
         for row in self.exclude(rate_seconds=None, partition_rate_seconds=None):
             starts.forget(row.name, max(row.rate_seconds or 0, row.partition_rate_seconds or 0))
+        unrated = self.filter(rate_seconds=None, partition_rate_seconds=None)
+        # One probe a queue (index durable_queuestart_window), instead of all starts.
+        first = starts.filter(queue=models.OuterRef("name")).order_by("started_at").values("pk")[:1]
+        for name in unrated.annotate(first=models.Subquery(first)).exclude(first=None).values_list("name", flat=True):
+            # Asked again by the statement itself: what is counted for a rate that somebody sets now stays.
+            uncounted = starts.filter(queue=name, queue__in=unrated.values("name"))
+            starts.filter(pk__in=uncounted.values("pk")[:_MOST_AT_ONCE]).delete()
 
     def change_limits(self, columns: Mapping[str, Any], **others: Any) -> int:
         """
@@ -175,6 +188,14 @@ class Queue(models.Model):
 
     def _alone(self) -> QueueQuerySet:
         return Queue.objects.using(self._state.db or "default").filter(pk=self.pk)
+
+
+def _require_agreement(row: Queue, columns: Mapping[str, Any]) -> None:
+    try:
+        limits.require_agreement(Limits(**{**row.limits.as_columns(), **columns}))
+    except ValueError as error:
+        message = f"Queue {row.name!r}: {error} Change both in one edit(), or take one away with None."
+        raise ValueError(message) from None
 
 
 def unlimited() -> Q:

@@ -5,8 +5,21 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from durable_django.base.limits import Limits
+
+
+class Round(NamedTuple):
+    """
+    By how many partitions several claims have come, if there are too many for one.
+
+    began       key of the partition behind which the first one began
+    has_turned  the last key was passed, and the first ones are served again
+    """
+
+    began: str
+    has_turned: bool
 
 
 class Room:
@@ -16,10 +29,10 @@ class Room:
     slots        how many may still be claimed
     starts       how many of these may be first claims
     was_limited  the limits, and not what was wanted, decide how many
-    is_cut       there were too many partitions to come by each of them
+    round        of partitions that this claim goes on with; afterwards the one to go on with, None if it has come round
     """
 
-    def __init__(self, limits: Limits, wanted: int) -> None:
+    def __init__(self, limits: Limits, wanted: int, round: Round | None = None) -> None:  # noqa: A002 - glossary
         self._limits = limits
         self._wanted = wanted
         self._global = _bound(limits.concurrency)
@@ -29,7 +42,7 @@ class Room:
         self._held: Counter[str] = Counter()
         self._started: Counter[str] = Counter()
         self._has_refused = False
-        self.is_cut = False
+        self.round = round
 
     def occupy(self, partition: str, count: int, *, is_mine: bool) -> None:
         """Note workflows that hold a slot."""
@@ -62,7 +75,7 @@ class Room:
     @property
     def is_at_rest(self) -> bool:
         """Whether nothing was taken and nothing holds a slot: not an end, only time or an operator makes room."""
-        return self.was_limited and not self.is_cut and not self._held.total()
+        return self.was_limited and self.round is None and not self._held.total()
 
     def in_partition(self, partition: str, *, is_start: bool) -> int:
         """Return how many workflows of a partition may be taken."""

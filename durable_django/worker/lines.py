@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 
 from durable_django.base import clock
+from durable_django.models.room import Round
 from durable_django.worker.looks import Line
 
 #: A line that limits hold back is asked again once after this: a ring may have been skipped while the claim ran.
 _ECHO_SECONDS = 0.015
+#: So many claims one behind the other may come by partitions that are all at their limit; then the line is held back.
+_MOST_CLAIMS = 10
 
 
 class Lines:
@@ -24,6 +27,8 @@ class Lines:
         self._hot: deque[Line] = deque()
         self._held_back: dict[Line, float] = {}
         self._at_rest: set[Line] = set()
+        self._rounds: dict[Line, Round] = {}
+        self._claims: Counter[Line] = Counter()
 
     def __bool__(self) -> bool:
         return bool(self._hot)
@@ -43,6 +48,8 @@ class Lines:
         self._hot.clear()
         self._held_back.clear()
         self._at_rest.clear()
+        self._rounds.clear()
+        self._claims.clear()
 
     def take(self, line: Line) -> None:
         """Take a line out, to claim from it."""
@@ -52,7 +59,33 @@ class Lines:
     def keep(self, line: Line) -> None:
         """Put a line behind the others that had enough for its claim."""
         self._held_back.pop(line, None)
+        self._end_round(line)
         self._hot.append(line)
+
+    def round_of(self, line: Line) -> Round | None:
+        """Return the round through the partitions of its queue with which its next claim goes on."""
+        return self._rounds.get(line)
+
+    def go_on(self, line: Line, round_: Round | None) -> bool:
+        """
+        Ask a line again in its turn, without a pause, if its claim has not come round all partitions of its queue.
+
+        Whether it is: after many claims in a row it is not, and the round goes on when the line is asked again.
+        """
+        if round_ is None:
+            self._end_round(line)
+            return False
+        self._rounds[line] = round_
+        self._claims[line] += 1
+        if self._claims[line] >= _MOST_CLAIMS:
+            del self._claims[line]
+            return False
+        self._hot.append(line)
+        return True
+
+    def _end_round(self, line: Line) -> None:
+        self._rounds.pop(line, None)
+        self._claims.pop(line, None)
 
     def share(self, line: Line, free: int) -> int:
         """Return how many of the free slots a line may take now, so that each of its kind gets its part."""
@@ -82,4 +115,5 @@ class Lines:
         for line in lines:
             del self._held_back[line]
             self._at_rest.discard(line)
+            self._end_round(line)
         return bool(lines)

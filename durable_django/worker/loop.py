@@ -20,6 +20,7 @@ from durable_django.engine.faults import Fault
 from durable_django.models import limited_claims
 from durable_django.models.claims import Wanted
 from durable_django.models.limited_claims import Claimed
+from durable_django.models.room import Round
 from durable_django.models.workflow import Workflow
 from durable_django.worker import hygiene
 from durable_django.worker.heartbeat import Heartbeat
@@ -30,6 +31,7 @@ from durable_django.worker.options import WorkerOptions
 from durable_django.worker.pools import Pools
 from durable_django.worker.quiet import Quiet
 from durable_django.worker.scheduler import Scheduler
+from durable_django.worker.wake import Wake
 
 #: After a ring the loop looks at once, but not more often than this.
 _NEWS_SECONDS = 0.003
@@ -44,9 +46,7 @@ _GATHER_SECONDS = 0.004
 class Loop:
     """The turns of one worker process."""
 
-    def __init__(
-        self, alias: str, options: WorkerOptions, pools: Pools, heartbeat: Heartbeat, wake: threading.Event
-    ) -> None:
+    def __init__(self, alias: str, options: WorkerOptions, pools: Pools, heartbeat: Heartbeat, wake: Wake) -> None:
         self.alias = alias
         self.options = options
         self.pools = pools
@@ -184,12 +184,15 @@ class Loop:
         self._has_gathered = False
         limit = self._lines.share(line, self.may_claim(is_async=line.is_async))
         self._lines.take(line)
-        claimed = self._claim(self._wanted(line.queue, limit)._replace(is_async=line.is_async))
+        wanted = self._wanted(line.queue, limit)._replace(is_async=line.is_async)
+        claimed = self._claim(wanted, self._lines.round_of(line))
         self.claimed += len(claimed.workflows)
         owner = self.heartbeat.owner
         self.pools.of_kind(is_async=line.is_async).take(owner.take_up(claimed.workflows), owner)
         if len(claimed.workflows) == limit:
             self._lines.keep(line)
+        elif self._lines.go_on(line, claimed.round):
+            pass
         elif claimed.is_at_limit:
             pause = claimed.seconds or durable_settings.POLL_SECONDS
             seconds = self._lines.hold_back(line, pause, is_at_rest=claimed.is_at_rest)
@@ -202,10 +205,10 @@ class Loop:
     def _wanted(self, queue: str, limit: int) -> Wanted:
         return Wanted(queue, limit, tuple(registry.workflows.names()))
 
-    def _claim(self, wanted: Wanted) -> Claimed:
+    def _claim(self, wanted: Wanted, round_: Round | None = None) -> Claimed:
         worker_id = self.heartbeat.owner.worker_id
         if wanted.queue in self._limited:
-            return limited_claims.claim(self.alias, worker_id, wanted)
+            return limited_claims.claim(self.alias, worker_id, wanted, round_)
         rows = Workflow.objects.using(self.alias)
         if wanted.is_alone:
             return Claimed(rows.claim_suspect(worker_id, wanted.queue, names=wanted.names))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import threading
 import time
 from types import FrameType
 
@@ -29,6 +28,7 @@ from durable_django.worker.loop import Loop
 from durable_django.worker.options import WorkerOptions
 from durable_django.worker.pool import Pool
 from durable_django.worker.pools import Pools
+from durable_django.worker.wake import Wake
 
 #: A signal to a whole group of processes reaches a child twice, the second time through its supervisor.
 _ONE_SIGNAL_SECONDS = 0.3
@@ -45,7 +45,7 @@ class WorkerProcess:
         self.options = options
         self.lifeline = lifeline
         self.alias = context.alias_of_workflows()
-        self.wake = threading.Event()
+        self.wake = Wake()
         self.stop_signals = 0
         self._signalled_at = 0.0
         self.exit_code = exits.DRAINED

@@ -1,8 +1,10 @@
 """Partitions of a queue: served in turn, each within limits of its own, whatever stands in line in the others."""
 
+from unittest import mock
+
 from django.test import TestCase
 
-from durable_django.models import Queue, Workflow
+from durable_django.models import Queue, Workflow, partitions
 from durable_django.testing import run_until_idle, travel
 from tests.behaviour.claiming import claim, claimed, ids, start_ids, sync
 from tests.behaviour.support import row
@@ -114,6 +116,18 @@ class ARateOfEachPartition(PartitionTestCase):
         Workflow.objects.filter(pk__in=["a1", "a2"]).wake()
 
         self.assertEqual(["a1", "a2"], ids(claim("rated_tenants")))
+
+    def test_holds_up_none_behind_more_than_a_claim_looks_at(self):
+        """Not in the tests of a project either."""
+        for number in range(10):
+            self.start("rated_tenants", f"t{number}", f"t{number}-1", f"t{number}-2", f"t{number}-3")
+        run_until_idle()
+        self.start("rated_tenants", "t5a", "t5a-1")
+
+        with mock.patch.object(partitions, "_MOST_PROBES", 4):
+            run_until_idle()
+
+        self.assertEqual(21, Workflow.objects.finished().count())
 
 
 class AWorkflowWithoutKey(PartitionTestCase):

@@ -1,11 +1,12 @@
 """Rates of queues: at most so many starts in any sliding window, counted from rows that nothing takes back."""
 
 from datetime import timedelta
+from unittest import mock
 
 from django.test import TestCase
 
 from durable_django import Rate
-from durable_django.models import Queue, QueueStart, Worker, Workflow
+from durable_django.models import Queue, QueueStart, Worker, Workflow, queue
 from durable_django.testing import run_until_idle, travel
 from tests.behaviour.claiming import claim, claimed, ids, start_ids, sync
 from tests.sample.queued import begins, rated, waits
@@ -106,6 +107,28 @@ class AStartThatCounts(RateTestCase):
         with travel(seconds=121):
             Queue.objects.forget_starts()
         self.assertEqual(0, QueueStart.objects.count())
+
+    def test_is_forgotten_with_its_rate(self):
+        """Where nothing is counted any more; what other queues count stays."""
+        self.start_elsewhere()
+
+        rated.edit(rate=None)
+        Queue.objects.forget_starts()
+
+        self.assertEqual(["e"], list(QueueStart.objects.values_list("workflow", flat=True)))
+
+    def test_is_forgotten_in_parts(self):
+        """A rate that let through millions is no long transaction."""
+        rated.edit(rate=None)
+
+        with mock.patch.object(queue, "_MOST_AT_ONCE", 2):
+            Queue.objects.forget_starts()
+
+        self.assertEqual(1, QueueStart.objects.count())
+
+    def start_elsewhere(self):
+        start_ids(begins.using(queue="rated_tenants", partition_key="k"), "e")
+        claim("rated_tenants")
 
 
 class AWorkflowThatWaited(RateTestCase):

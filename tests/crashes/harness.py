@@ -61,9 +61,10 @@ class WorkerUnderTest:
 
     def wait_until_ready(self) -> None:
         """Wait until its worker processes can claim."""
-        wait_until(lambda: self._ready_count() >= 1, f"a worker is ready, see\n{self.log.read_text()}")
+        wait_until(lambda: self.ready_count() >= 1, f"a worker is ready, see\n{self.log.read_text()}")
 
-    def _ready_count(self) -> int:
+    def ready_count(self) -> int:
+        """Return how many of its worker processes can claim."""
         return Worker.objects.alive().filter(pid__in=self.children).count()
 
     def has_said(self, text: str) -> bool:

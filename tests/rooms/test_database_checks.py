@@ -88,7 +88,7 @@ class TheRouters(CheckTestCase):
                 self.assert_message(ours.check_routing(), "E018", words, hint="to one")
                 for check in (ours.check_database, ours.check_transactions, ours.check_postgresql, ours.check_pool):
                     self.assertEqual([], check())
-                for check in (ours.check_connections, ours.check_tables):
+                for check in (ours.check_connections, ours.check_tables, ours.check_migrations):
                     self.assertEqual([], check(databases=["default", "jobs"]))
 
     def test_E014_that_let_no_table_be_made(self):
@@ -308,18 +308,19 @@ class TheTables(TestCase):
     assert_message = CheckTestCase.assert_message
 
     def check(self):
-        """Ask the database."""
-        return ours.check_tables(databases=["default"])
+        """Ask the database, as for a deployment."""
+        return [*ours.check_migrations(databases=["default"]), *ours.check_tables(databases=["default"])]
 
     def test_that_are_complete_are_fine(self):
         """Nothing is asked unless the database is named."""
         self.assertEqual([], self.check())
         with self.assertNumQueries(0):
-            self.assertEqual([], ours.check_tables(databases=["another"]))
-            self.assertEqual([], ours.check_tables())
+            for check in (ours.check_tables, ours.check_migrations):
+                self.assertEqual([], check(databases=["another"]))
+                self.assertEqual([], check())
 
     def test_W013_without_the_latest_migration(self):
-        """A warning, since an error would keep `migrate` from running."""
+        """A warning, and of deployments only: `migrate` asks all other checks before it applies what they miss."""
         last = MigrationRecorder(connection).migration_qs.filter(app="durable_django").latest("name")
         last.delete()
         messages = self.check()

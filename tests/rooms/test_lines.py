@@ -5,6 +5,7 @@ from unittest import mock
 from django.test import SimpleTestCase
 
 from durable_django.base import clock
+from durable_django.models.room import Round
 from durable_django.worker.lines import Lines
 from durable_django.worker.looks import Line
 
@@ -96,6 +97,27 @@ class HeldBack(LinesTestCase):
         self.lines.take(FIRST)
 
         self.assertEqual([True, False, False], [*answers, self.lines.are_at_rest([FIRST])])
+
+    def test_go_on_in_their_turn_with_a_round_that_is_not_at_its_end(self):
+        """After ten claims it is left for the next time that they are asked; at its end nothing is left of it."""
+        answers = []
+        for _number in range(10):
+            answers.append(self.lines.go_on(FIRST, Round("a", has_turned=False)))
+            if FIRST in list(self.lines):
+                self.lines.take(FIRST)
+        left = self.lines.round_of(FIRST)
+
+        self.assertEqual(([True] * 9 + [False], Round("a", has_turned=False)), (answers, left))
+        self.assertEqual((False, None), (self.lines.go_on(FIRST, None), self.lines.round_of(FIRST)))
+
+    def test_begin_a_new_round_when_somebody_has_rung(self):
+        """It may be for a partition that the old one has passed."""
+        self.lines.go_on(FIRST, Round("a", has_turned=True))
+        self.hold_back(60)
+
+        self.lines.let_in()
+
+        self.assertIsNone(self.lines.round_of(FIRST))
 
     def test_are_all_let_in_by_a_ring(self):
         """Another partition may have work."""

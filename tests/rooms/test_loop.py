@@ -1,21 +1,22 @@
 """worker/loop.py: what one process claims, and when it claims nothing for the sake of one that must run alone."""
 
-import threading
 from types import SimpleNamespace
 from unittest import mock
 
+from django.db import connection
 from django.test import TestCase
 
 from durable_django import Rate
 from durable_django.base import clock
 from durable_django.engine import attempts
 from durable_django.engine.ownership import Ownership
-from durable_django.models import Queue, Schedule, Worker, Workflow
+from durable_django.models import Queue, Schedule, Worker, Workflow, limited_claims, partitions
 from durable_django.worker.async_pool import AsyncPool
 from durable_django.worker.loop import Loop
 from durable_django.worker.options import WorkerOptions
 from durable_django.worker.pool import Pool
 from durable_django.worker.pools import Pools
+from durable_django.worker.wake import Wake
 from tests.behaviour.support import eventually, row
 from tests.rooms.test_pool import Runs
 from tests.sample.promises import takes_order
@@ -45,7 +46,7 @@ class LoopTestCase(TestCase):
         heartbeat = SimpleNamespace(owner=Ownership(worker))
         tasks = AsyncPool("default", 2, 3, lambda: None, lambda: None)
         self.addCleanup(tasks.stop)
-        return Loop("default", WorkerOptions(threads=2, **options), Pools(pool, tasks), heartbeat, threading.Event())
+        return Loop("default", WorkerOptions(threads=2, **options), Pools(pool, tasks), heartbeat, Wake())
 
     def stop(self, pool):
         for workflow in Workflow.objects.all():
@@ -191,6 +192,97 @@ class AQueueAtItsLimit(LoopTestCase):
 
         self.turns()
         self.assertFalse(self.loop.is_idle)
+
+
+class PartitionsAtTheirLimit(LoopTestCase):
+    """Many of them, in the hands of another worker, each with one that waits."""
+
+    def fill(self, count):
+        Queue.objects.filter(pk="default").edit(partition_concurrency=1)
+        Worker.objects.register("other", 3600, hostname="test", pid=0)
+        alike = {"name": takes_order.name, "arguments": '{"args":[7],"kwargs":{}}', "max_recoveries": 20}
+        for line, state in enumerate(({"status": "running", "worker": "other", "attempt": 1}, {"status": "queued"})):
+            Workflow.objects.bulk_create(
+                Workflow(id=f"t{number:04}-{line}", partition_key=f"t{number:04}", line=line, **alike, **state)
+                for number in range(count)
+            )
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE durable_django_workflow")
+
+    def start_in(self, key):
+        takes_order.using(id=f"in-{key}", partition_key=key).start(7)
+        return lambda: Workflow.objects.filter(pk=f"in-{key}").running().exists()
+
+    def turns_until(self, is_reached, most=100):
+        """Do turns, waiting as long as each says. Return how many there were, and the seconds between them."""
+        began_at = self.now
+        for number in range(1, most):
+            seconds = self.loop.turn()
+            self.assertEqual(0, self.loop._failures)
+            if is_reached():
+                return number, self.now - began_at
+            self.now += seconds
+        raise AssertionError("It was not reached.")
+
+    def claims_until(self, is_reached):
+        with mock.patch.object(limited_claims, "claim", wraps=limited_claims.claim) as claim:
+            self.turns_until(is_reached)
+        return claim.call_count
+
+    def test_hold_up_no_fresh_one(self):
+        """Wherever it stands among a thousand of them: a look and some claims, without a poll in between."""
+        self.fill(1000)
+        self.turns_until(lambda: self.now > 1002)
+
+        for key in ("a", "t0100a", "t0550a", "z"):
+            is_claimed = self.start_in(key)
+            self.loop.ring()
+            turns, seconds = self.turns_until(is_claimed)
+            self.assertLess((turns, seconds), (10, 0.1), key)
+            Workflow.objects.filter(pk=f"in-{key}").update(status="succeeded", worker=None)
+            self.runs.gate(f"in-{key}").set()
+            eventually(lambda: not self.loop.pools.busy, "it has ended")
+            self.turns_until(lambda: not self.loop._lines)
+
+    def test_hold_up_no_fresh_one_that_nobody_has_told_of(self):
+        """The next poll finds it."""
+        self.fill(1000)
+        self.turns_until(lambda: self.now > 1002)
+
+        turns, seconds = self.turns_until(self.start_in("z"))
+
+        self.assertLess((turns, seconds), (10, 1.2))
+
+    def test_are_passed_by_once_a_poll(self):
+        """A worker that finds nothing rests, though there are a thousand."""
+        self.fill(1000)
+        self.turns_until(lambda: self.now > 1002)
+        end = self.now + 10
+
+        claims = self.claims_until(lambda: self.now > end)
+
+        self.assertLess(claims, 12 * 6)
+
+    def test_of_any_number_leave_a_poll_between_so_many(self):
+        """The next poll goes on behind them."""
+        self.fill(100)
+        is_claimed = self.start_in("z")
+        with mock.patch.object(partitions, "_MOST_PROBES", 4):
+            claims = self.claims_until(is_claimed)
+
+        self.assertEqual(26, claims)
+        self.assertGreater(self.now, 1001)
+
+    def test_are_passed_by_when_only_some_had_a_place(self):
+        """What the first walk found does not end it."""
+        self.fill(100)
+        self.start_in("a")
+        is_claimed = self.start_in("z")
+
+        with mock.patch.object(partitions, "_MOST_PROBES", 4):
+            _turns, seconds = self.turns_until(is_claimed)
+
+        self.assertLess(seconds, 5)
 
 
 class ASuspect(LoopTestCase):

@@ -1,5 +1,8 @@
 """worker/process.py: when one worker process ends by itself, and what its exit code says."""
 
+import signal
+import sys
+import threading
 from types import SimpleNamespace
 
 from django.test import SimpleTestCase
@@ -67,3 +70,27 @@ class AProcess(SimpleTestCase):
 
         self.assert_ends(exits.DRAINED, "3 workflows were run", self.make(claimed=3, max_workflows=3))
         self.assert_ends(exits.DRAINED, "nothing is left to run", self.make(is_idle=True, until_idle=True))
+
+
+class ASignal(SimpleTestCase):
+    def test_may_come_at_any_line(self):
+        """The handler waits for nothing that the line which it interrupts may hold."""
+        process = WorkerProcess(WorkerOptions(), None)
+
+        def interrupt(_frame, event, _argument):
+            if event == "line":
+                process._on_signal(signal.SIGTERM, None)
+            return interrupt
+
+        def run():
+            sys.settrace(interrupt)
+            process.wake.wait(0.01)
+            process.wake.clear()
+            process.wake.set()
+            sys.settrace(None)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        thread.join(10)
+
+        self.assertFalse(thread.is_alive())

@@ -109,6 +109,42 @@ class TheLimitsOfARow(TestCase):
             with self.subTest(given=given), self.assertRaisesMessage(error, message):
                 self.rows.edit(**given)
 
+    def test_are_judged_together_with_those_that_stay(self):
+        """As a declaration is: what can never be reached is refused, and nothing is changed."""
+        for before, given, message in (
+            ({}, {"worker_concurrency": 4}, "Queue 'q': worker_concurrency (4) can never be reached, since"),
+            ({}, {"partition_concurrency": 4}, "partition_concurrency (4) can never be reached, since"),
+            ({"worker_concurrency": 2}, {"concurrency": 1}, "worker_concurrency (2) can never be reached"),
+            ({"partition_concurrency": 2}, {"concurrency": 1}, "Change both in one edit(), or take one away with None"),
+            ({"partition_concurrency": 2}, {"partitioned": False}, "partition_concurrency (2) needs a partitioned"),
+            ({"partition_rate": Rate(1, per=60)}, {"partitioned": None}, "partition_rate (1) needs a partitioned"),
+        ):
+            self.rows.revert()
+            self.rows.edit(**before)
+            limits = self.limits()
+            with self.subTest(given=given), self.assertRaisesMessage(ValueError, message):
+                self.rows.edit(**given)
+            self.assertEqual(limits, self.limits())
+
+    def test_that_contradict_those_of_one_queue_change_none(self):
+        """Of several that are edited together."""
+        QueueRow.objects.sync({"a": Limits(), "z": Limits(concurrency=1)})
+        several = QueueRow.objects.filter(pk__in=["a", "q", "z"])
+
+        with self.assertRaisesMessage(ValueError, "Queue 'z': worker_concurrency (2)"):
+            several.edit(worker_concurrency=2)
+
+        self.assertEqual([None] * 3, list(several.values_list("worker_concurrency", flat=True)))
+
+    def test_that_agree_are_changed_in_one_edit(self):
+        """Though one of them alone would contradict the row."""
+        self.rows.edit(partition_concurrency=3)
+
+        self.rows.edit(concurrency=2, partition_concurrency=2)
+        self.rows.edit(partitioned=False, partition_concurrency=None)
+
+        self.assertEqual(Limits(concurrency=2), self.limits())
+
     def test_cost_a_boot_nothing_that_changes_nothing(self):
         """One query."""
         with self.assertNumQueries(1):

@@ -1,7 +1,12 @@
-"""Workflows on queues with limits, and the marks by which a test sees who ran when."""
+"""
+Workflows on queues with limits, and the marks by which a test sees who ran when.
+
+DURABLE_TEST_LIMIT  what this release of the code declares for the queue "changing"
+"""
 
 from __future__ import annotations
 
+import os
 import time
 from functools import partial
 
@@ -16,6 +21,7 @@ each_two = Queue("each_two", worker_concurrency=2)
 rated = Queue("rated", rate=Rate(3, per=60))
 tenants = Queue("tenants", partitioned=True)
 one_each = Queue("one_each", partition_concurrency=1)
+changing = Queue("changing", concurrency=int(os.environ.get("DURABLE_TEST_LIMIT", "3")))
 rated_tenants = Queue("rated_tenants", concurrency=10, partition_rate=Rate(2, per=60))
 
 
