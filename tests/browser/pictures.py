@@ -1,0 +1,58 @@
+"""The pictures of the documentation: `make screenshots` draws them anew, and no other run of the suite does."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from django.test import override_settings
+from django.urls import reverse
+
+from tests.browser.morning import MorningMixin
+from tests.browser.support import BrowserTestCase, list_of, page_of
+
+FOLDER = Path(__file__).parent.parent.parent / "docs" / "images"
+#: The height follows the page, from this on.
+SIZE = 1280, 300
+LARGEST_BYTES = 150_000
+
+
+@override_settings(DURABLE_DJANGO={"REDACT": "tests.browser.morning.as_on_a_server"})
+class PicturesOfTheDocumentation(MorningMixin, BrowserTestCase):
+    def test_every_page_is_drawn(self):
+        """The main pages are drawn in the light, that of a workflow in the dark, too, small enough for a checkout."""
+        self.set_the_scene()
+        self.log_in()
+        self.visitor.go(reverse("admin:index"))
+        self.visitor.fold_the_navigation()
+        self.visitor.resize(*SIZE)
+        FOLDER.mkdir(parents=True, exist_ok=True)
+
+        for name, path, theme in self.pages():
+            with self.subTest(picture=name):
+                self.visitor.prefer(theme)
+                self.visitor.go(path)
+                self.visitor.rest()
+                picture = smaller(self.visitor.picture())
+                (FOLDER / f"{name}.png").write_bytes(picture)
+
+                self.assertLess(len(picture), LARGEST_BYTES)
+
+    @staticmethod
+    def pages():
+        failed = page_of("workflow", "order-SO-1023")
+        return [
+            ("overview", list_of("overview"), "light"),
+            ("workflows", list_of("workflow"), "light"),
+            ("workflow", failed, "light"),
+            ("workflow-dark", failed, "dark"),
+            ("queues", list_of("queue"), "light"),
+            ("schedules", list_of("schedule"), "light"),
+        ]
+
+
+def smaller(picture):
+    """Give the picture a palette, if there is a program for that."""
+    program = shutil.which("pngquant")
+    if program is None:
+        return picture
+    return subprocess.run([program, "128", "-"], input=picture, stdout=subprocess.PIPE, check=True).stdout
