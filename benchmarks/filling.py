@@ -105,5 +105,7 @@ def _fill(*, finished: int, queued: int, future: int) -> None:
     crowds.copy_workflows("pattern", "queued", queued)
     later = crowds.seconds_from_now("86400 + number")
     crowds.copy_workflows("pattern", "future", future, {"run_after": later})
-    Workflow.objects.filter(pk="pattern").delete()
+    pattern = Workflow.objects.get(pk="pattern")
+    pattern.cancel()
+    pattern.delete()
     crowds.tidy()
