@@ -2,12 +2,15 @@
 
 import shutil
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 
 from django.test import override_settings
 from django.urls import reverse
+from django.utils.timezone import localtime
 
-from tests.browser.morning import MorningMixin
+from durable_django.models import Schedule
+from tests.browser.morning import NOW, MorningMixin
 from tests.browser.support import BrowserTestCase, list_of, page_of
 
 FOLDER = Path(__file__).parent.parent.parent / "docs" / "images"
@@ -31,11 +34,35 @@ class PicturesOfTheDocumentation(MorningMixin, BrowserTestCase):
             with self.subTest(picture=name):
                 self.visitor.prefer(theme)
                 self.visitor.go(path)
-                self.visitor.rest()
-                picture = smaller(self.visitor.picture())
-                (FOLDER / f"{name}.png").write_bytes(picture)
+                self.draw(name)
 
-                self.assertLess(len(picture), LARGEST_BYTES)
+    def test_forms_are_drawn(self):
+        """Two forms are drawn as they are filled in: a resumption with its reason, and what a backfill would start."""
+        self.set_the_scene()
+        self.log_in()
+        self.visitor.go(page_of("workflow", "order-SO-1023"))
+        self.visitor.fold_the_navigation()
+        self.visitor.resize(*SIZE)
+        FOLDER.mkdir(exist_ok=True)
+
+        self.visitor.click("Resume")
+        self.visitor.fill("Reason", "The address had no country; Zoë has told us: DE.")
+        self.draw("resume")
+        self.visitor.go(page_of("schedule", Schedule.objects.get(name="reports.restock").pk))
+        self.visitor.click("Backfill")
+        self.visitor.fill_moment("From", localtime(NOW - timedelta(hours=30)))
+        self.visitor.fill_moment("Until before", localtime(NOW - timedelta(hours=25)))
+        self.visitor.click("Look what would be started")
+        self.visitor.wait_for("would be started")
+        self.draw("backfill")
+
+    def draw(self, name):
+        """Write a picture of the page that is open."""
+        self.visitor.rest()
+        picture = smaller(self.visitor.picture())
+        (FOLDER / f"{name}.png").write_bytes(picture)
+
+        self.assertLess(len(picture), LARGEST_BYTES)
 
     @staticmethod
     def pages():

@@ -1,5 +1,7 @@
 """An operator finds out why a checkout has failed, mends the cause, and lets it go on."""
 
+from durable_django.models import Operation
+from example_project.shop.models import Order
 from tests.browser.shopping import FailedCheckoutMixin
 from tests.browser.support import BrowserTestCase, list_of
 
@@ -34,7 +36,33 @@ class WhenACheckoutHasFailed(FailedCheckoutMixin, BrowserTestCase):
         self.assertIn("shop/shipping.py", error)
         self.assertNotIn("durable_django/engine", error)
 
+    def test_it_is_mended_and_resumed(self):
+        """The address is mended in the admin of the shop; then the checkout goes on, and the page tells its end."""
+        self.start_worker()
+        self.log_in()
+
+        self.mend_address()
+        self.open_checkout()
+        self.visitor.click("Resume")
+        self.visitor.fill("Reason", "The country was missing")
+        self.visitor.click("Yes: Resume")
+        self.visitor.wait_for("1 workflow was resumed.")
+        self.visitor.wait_for("succeeded")
+
+        self.order.refresh_from_db()
+        self.assertEqual(Order.State.PAID, self.order.state)
+        self.visitor.wait_for("The country was missing")
+        self.assertEqual(["operator"], [record.actor for record in Operation.objects.all()])
+
     def open_checkout(self):
         self.visitor.go(list_of("workflow"))
         self.visitor.click_in_row("order-SO-7")
         self.visitor.wait_for("Timeline")
+
+    def mend_address(self):
+        self.visitor.go("/admin/")
+        self.visitor.click("Orders")
+        self.visitor.click_in_row("SO-7")
+        self.visitor.fill("Country", "DE")
+        self.visitor.click("Save")
+        self.visitor.wait_for("was changed successfully")

@@ -1,8 +1,13 @@
 """Every page of the app: under a strict policy, in both themes, on a narrow screen."""
 
+import itertools
+
+from django.contrib.admin.utils import quote
 from django.urls import reverse
 
-from durable_django.models import Schedule, Worker, Workflow
+from durable_django.admin.operating.verbs import verbs_of
+from durable_django.models import Operation, Queue, Worker, Workflow
+from durable_django.models.operation import Change
 from durable_django.testing import run_until_idle
 from tests.behaviour.scheduling import make
 from tests.browser import measures
@@ -13,41 +18,64 @@ from tests.sample.workflows import two_marks
 
 THEMES = ("light", "dark")
 WIDTHS = (1280, 400)
+LONG_ID = "letters-" + "1" * 60
 
 
 class EveryPage(FailedCheckoutMixin, BrowserTestCase):
     def setUp(self):
         super().setUp()
-        two_marks.using(id="letters-" + "1" * 60, queue="tenants", partition_key="north").start("x")
-        two_marks.using(id="letters-2").start("y")
-        Schedule.objects.all().delete()
-        make(workflow=takes_both, context={"region": "north"})
+        two_marks.using(id=LONG_ID, queue="tenants", partition_key="north").start("x")
         run_until_idle()
-        self.start_worker()
+        two_marks.using(id="letters-2").start("y")
+        facts = {"verb": "pause", "object_kind": "workflow", "actor": "operator", "chosen": 1}
+        Operation.objects.record([Change("letters-2", after={"priority": 1})], reason="Too many " * 40, **facts)
+        self.rows = [
+            *(("workflow", row) for row in Workflow.objects.all()),
+            ("queue", Queue.objects.get(pk="tenants")),
+            ("schedule", make(workflow=takes_both, context={"region": "north"})),
+            ("worker", Worker.objects.register("w" * 60, 60.0, name="worker-1", hostname="shop", pid=1)),
+            ("operation", Operation.objects.get()),
+        ]
         self.log_in()
 
     def test_pages_fit_and_are_dark_in_the_dark(self):
         """No page is wider than its window or stays a light patch, and the browser finds nothing to complain about."""
-        for path in self.paths():
-            for theme in THEMES:
-                for width in WIDTHS:
-                    with self.subTest(path=path, theme=theme, width=width):
-                        self.visitor.prefer(theme)
-                        self.visitor.resize(width, 900)
-                        self.visitor.go(path)
+        for path, theme in itertools.product(self.pages(), THEMES):
+            self.visitor.prefer(theme)
+            self.visitor.go(path)
+            for width in WIDTHS:
+                with self.subTest(path=path, theme=theme, width=width):
+                    self.visitor.resize(width, 900)
 
-                        self.assertEqual([], self.visitor.measure(measures.STICKING_OUT))
-                        self.assertEqual([], self.light_patches() if theme == "dark" else [])
-                        self.assertEqual([], self.visitor.complaints())
+                    self.assertEqual([], self.visitor.measure(measures.STICKING_OUT))
+                    self.assertEqual([], self.light_patches() if theme == "dark" else [])
+                    self.assertEqual([], self.visitor.complaints())
+
+    def test_forms_of_verbs_fit(self):
+        """What asks for confirmation is no wider than a telephone, either, and complains of nothing."""
+        self.visitor.resize(min(WIDTHS), 900)
+        for path in self.forms():
+            with self.subTest(path=path):
+                self.visitor.go(path)
+
+                self.assertEqual([], self.visitor.measure(measures.STICKING_OUT))
+                self.assertEqual([], self.visitor.complaints())
 
     def light_patches(self):
         return self.visitor.measure(measures.LIGHT_PATCHES, "[class*='durable-']")
 
-    @staticmethod
-    def paths():
-        lists = [list_of(model) for model in ("workflow", "queue", "schedule")]
-        workers = [list_of("worker"), *(page_of("worker", worker.pk) for worker in Worker.objects.all())]
-        glances = [reverse("admin:durable_django_overview_changelist"), reverse("admin:durable_django_failures")]
-        pages = [page_of("workflow", workflow.pk) for workflow in Workflow.objects.all()]
-        rows = [page_of("queue", "tenants"), page_of("schedule", Schedule.objects.get(name="s").pk)]
-        return [reverse("admin:app_list", args=["durable_django"]), *glances, *lists, *workers, *pages, *rows]
+    def pages(self):
+        index = reverse("admin:app_list", args=["durable_django"])
+        lists = [list_of(kind) for kind in ("overview", *dict(self.rows))]
+        return [index, reverse("admin:durable_django_failures"), *lists, *(page_of(*row) for row in self.keys())]
+
+    def forms(self):
+        """Return the address of each verb, for one row of its kind."""
+        return [
+            reverse(f"admin:durable_django_{kind}_operate", args=[quote(key), verb.name])
+            for kind, key in dict(self.keys()).items()
+            for verb in verbs_of(kind)
+        ]
+
+    def keys(self):
+        return [(kind, row.pk) for kind, row in self.rows]
