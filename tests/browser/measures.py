@@ -1,4 +1,4 @@
-"""What is measured inside of a page, in the browser's own language."""
+"""What is measured inside of a page, or done to it, in the browser's own language."""
 
 #: What sticks out of a page that is wider than its window.
 STICKING_OUT = """
@@ -47,4 +47,13 @@ for (const found of document.querySelectorAll(arguments[0])) {
   if (opacity > 0.5 && (0.2126 * red + 0.7152 * green + 0.0722 * blue) > 150) light.push(found.outerHTML.slice(0, 100));
 }
 return light;
+"""
+
+#: Puts a style and a script into the page, as a careless template would.
+PUT_IN_LINE = """
+const part = document.createElement("p");
+part.innerHTML = "<span style='color: red'>red</span>";
+const script = document.createElement("script");
+script.textContent = "document.title = 'changed'";
+document.body.append(part, script);
 """

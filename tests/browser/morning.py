@@ -12,6 +12,7 @@ from durable_django.base.clock import Now
 from durable_django.models import Message, Queue, Schedule, Worker
 from durable_django.redaction import redact
 from durable_django.testing import fire_schedules, run_until_idle, travel
+from example_project.documents.workflows import count_file
 from example_project.mailing.workflows import confirm_profile
 from example_project.provider.faults import Behaviour
 from example_project.shop.catalogue import load_products
@@ -41,7 +42,8 @@ class MorningMixin(ProviderMixin):
                 self.check_out(f"SO-{1001 + place}")
                 fire_schedules()
                 run_until_idle()
-        self.fail_one()
+        self.fail_to_ship()
+        self.fail_to_count()
         self.enterContext(at(NOW))
         self.leave_some_work()
         self.employ_workers()
@@ -61,7 +63,7 @@ class MorningMixin(ProviderMixin):
         send(f"order-{number}", "succeeded", topic="payment")
         run_until_idle()
 
-    def fail_one(self):
+    def fail_to_ship(self):
         """The charge needs three calls, the payment takes a moment, and then there is no country to ship to."""
         with at(NOW, minutes=-27):
             self.fail_first(Behaviour.UNAVAILABLE, times=2)
@@ -72,6 +74,12 @@ class MorningMixin(ProviderMixin):
                 # The database itself notes when a message comes; no test moves that clock.
                 Message.objects.filter(workflow="order-SO-1023").update(created_at=Now())
                 run_until_idle()
+
+    def fail_to_count(self):
+        """A file is damaged."""
+        with at(NOW, minutes=-43):
+            count_file.using(id="jabberwocky").start("carroll-jabberwocky-damaged.utf-8.txt")
+            run_until_idle()
 
     def leave_some_work(self):
         """One checkout waits for its payment, mails wait behind a pause, and two orders have just come."""

@@ -21,8 +21,8 @@ LARGEST_BYTES = 150_000
 
 @override_settings(DURABLE_DJANGO={"REDACT": "tests.browser.morning.as_on_a_server"})
 class PicturesOfTheDocumentation(MorningMixin, BrowserTestCase):
-    def test_every_page_is_drawn(self):
-        """The main pages are drawn in the light, that of a workflow in the dark, too, small enough for a checkout."""
+    def setUp(self):
+        super().setUp()
         self.set_the_scene()
         self.log_in()
         self.visitor.go(reverse("admin:index"))
@@ -30,30 +30,42 @@ class PicturesOfTheDocumentation(MorningMixin, BrowserTestCase):
         self.visitor.resize(*SIZE)
         FOLDER.mkdir(parents=True, exist_ok=True)
 
+    def test_every_page_is_drawn(self):
+        """The main pages are drawn in the light, that of a workflow in the dark, too, small enough for a checkout."""
         for name, path, theme in self.pages():
             with self.subTest(picture=name):
                 self.visitor.prefer(theme)
                 self.visitor.go(path)
                 self.draw(name)
 
-    def test_forms_are_drawn(self):
-        """Two forms are drawn as they are filled in: a resumption with its reason, and what a backfill would start."""
-        self.set_the_scene()
-        self.log_in()
+    def test_a_resumption_is_drawn(self):
+        """The form is shown as it is filled in, with its reason."""
         self.visitor.go(page_of("workflow", "order-SO-1023"))
-        self.visitor.fold_the_navigation()
-        self.visitor.resize(*SIZE)
-        FOLDER.mkdir(exist_ok=True)
-
         self.visitor.click("Resume")
         self.visitor.fill("Reason", "The address had no country; Zoë has told us: DE.")
+
         self.draw("resume")
+
+    def test_a_fork_is_drawn(self):
+        """The form is shown with a step and with arguments that are other than those of the original."""
+        self.visitor.go(page_of("workflow", "jabberwocky"))
+        self.visitor.click("Fork")
+        self.visitor.choose("from a step")
+        self.visitor.fill("Step", "count_text")
+        self.visitor.fill("Arguments", '["carroll-jabberwocky.utf-8.txt"]')
+        self.visitor.fill("Reason", "The file was damaged; here is a better copy.")
+
+        self.draw("fork")
+
+    def test_a_backfill_is_drawn(self):
+        """The form shows what would be started, before it is."""
         self.visitor.go(page_of("schedule", Schedule.objects.get(name="reports.restock").pk))
         self.visitor.click("Backfill")
         self.visitor.fill_moment("From", localtime(NOW - timedelta(hours=30)))
         self.visitor.fill_moment("Until before", localtime(NOW - timedelta(hours=25)))
         self.visitor.click("Look what would be started")
         self.visitor.wait_for("would be started")
+
         self.draw("backfill")
 
     def draw(self, name):
@@ -72,6 +84,7 @@ class PicturesOfTheDocumentation(MorningMixin, BrowserTestCase):
             ("workflows", list_of("workflow"), "light"),
             ("workflow", failed, "light"),
             ("workflow-dark", failed, "dark"),
+            ("failures", reverse("admin:durable_django_failures"), "light"),
             ("queues", list_of("queue"), "light"),
             ("schedules", list_of("schedule"), "light"),
         ]
