@@ -57,3 +57,6 @@ const script = document.createElement("script");
 script.textContent = "document.title = 'changed'";
 document.body.append(part, script);
 """
+
+#: How far below the beginning of the page an element begins.
+TOP = "return Math.floor(document.querySelector(arguments[0]).getBoundingClientRect().top + scrollY);"

@@ -27,16 +27,15 @@ class PicturesOfTheDocumentation(MorningMixin, BrowserTestCase):
         self.log_in()
         self.visitor.go(reverse("admin:index"))
         self.visitor.fold_the_navigation()
-        self.visitor.resize(*SIZE)
         FOLDER.mkdir(parents=True, exist_ok=True)
 
     def test_every_page_is_drawn(self):
         """The main pages are drawn in the light, that of a workflow in the dark, too, small enough for a checkout."""
-        for name, path, theme in self.pages():
+        for name, path, theme, until in self.pages():
             with self.subTest(picture=name):
                 self.visitor.prefer(theme)
                 self.visitor.go(path)
-                self.draw(name)
+                self.draw(name, until)
 
     def test_a_resumption_is_drawn(self):
         """The form is shown as it is filled in, with its reason."""
@@ -68,10 +67,11 @@ class PicturesOfTheDocumentation(MorningMixin, BrowserTestCase):
 
         self.draw("backfill")
 
-    def draw(self, name):
-        """Write a picture of the page that is open."""
+    def draw(self, name, until=""):
+        """Write a picture of the page that is open, down to what fits a selector."""
         self.visitor.rest()
-        picture = smaller(self.visitor.picture())
+        self.visitor.resize(*SIZE)
+        picture = smaller(self.visitor.picture(until))
         (FOLDER / f"{name}.png").write_bytes(picture)
 
         self.assertLess(len(picture), LARGEST_BYTES)
@@ -80,13 +80,13 @@ class PicturesOfTheDocumentation(MorningMixin, BrowserTestCase):
     def pages():
         failed = page_of("workflow", "order-SO-1023")
         return [
-            ("overview", list_of("overview"), "light"),
-            ("workflows", list_of("workflow"), "light"),
-            ("workflow", failed, "light"),
-            ("workflow-dark", failed, "dark"),
-            ("failures", reverse("admin:durable_django_failures"), "light"),
-            ("queues", list_of("queue"), "light"),
-            ("schedules", list_of("schedule"), "light"),
+            ("overview", list_of("overview"), "light", ""),
+            ("workflows", list_of("workflow"), "light", "#result_list tbody tr:nth-child(15)"),
+            ("workflow", failed, "light", "#durable-steps"),
+            ("workflow-dark", failed, "dark", "#durable-steps"),
+            ("failures", reverse("admin:durable_django_failures"), "light", ""),
+            ("queues", list_of("queue"), "light", ""),
+            ("schedules", list_of("schedule"), "light", ""),
         ]
 
 

@@ -196,6 +196,11 @@ class Visitor:
                 return
         raise AssertionError(f"The keyboard does not come to {what!r} at {self.path}.")
 
+    def skip_navigation(self) -> None:
+        """Go to the content of a new page by the first link of all, as whoever has no mouse does."""
+        self.tab_to("Skip to main content", most=1)
+        self.press(ENTER)
+
     # Measuring
 
     def fold_the_navigation(self) -> None:
@@ -216,10 +221,17 @@ class Visitor:
         """Return what one of measures.py says."""
         return self.driver.execute_script(script, *arguments)
 
-    def picture(self) -> bytes:
-        """Return a picture of the page, as PNG; of one that is very long, the beginning."""
+    def picture(self, until: str = "") -> bytes:
+        """
+        Return a picture of the page, as PNG; of one that is very long, the beginning.
+
+        until  a CSS selector: the picture ends above the first element that fits it
+        """
         size = self.command("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], HIGHEST_PICTURE), "scale": 1}
+        # What sticks to the window is drawn as high as that.
+        self.resize(size["width"], size["height"])
+        height = self.measure(measures.TOP, until) if until else min(size["height"], HIGHEST_PICTURE)
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": height, "scale": 1}
         taken = self.command("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
         return base64.b64decode(taken["data"])
 
