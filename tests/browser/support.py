@@ -17,6 +17,9 @@ from tests.browser import chromium
 from tests.browser.visitor import Visitor
 from tests.crashes.harness import CrashTestCase
 
+#: Where the page of a workflow says its status: a step may have answered with the same word.
+STATUS = ".durable-summary"
+
 
 @unittest.skipIf(chromium.missing(), chromium.missing())
 @override_settings(MIDDLEWARE=[*settings.MIDDLEWARE, "tests.browser.policy.strict"])

@@ -3,7 +3,7 @@
 from durable_django.models import Operation
 from example_project.shop.models import Order
 from tests.browser.shopping import FailedCheckoutMixin
-from tests.browser.support import BrowserTestCase, list_of
+from tests.browser.support import STATUS, BrowserTestCase, list_of
 
 
 class WhenACheckoutHasFailed(FailedCheckoutMixin, BrowserTestCase):
@@ -47,7 +47,7 @@ class WhenACheckoutHasFailed(FailedCheckoutMixin, BrowserTestCase):
         self.visitor.fill("Reason", "The country was missing")
         self.visitor.click("Yes: Resume")
         self.visitor.wait_for("1 workflow was resumed.")
-        self.visitor.wait_for("succeeded")
+        self.visitor.wait_for("succeeded", STATUS)
 
         self.order.refresh_from_db()
         self.assertEqual(Order.State.PAID, self.order.state)

@@ -3,7 +3,7 @@
 from durable_django import get_handle
 from durable_django.models import Workflow
 from durable_django.testing import run_until_idle
-from tests.browser.support import BrowserTestCase, page_of
+from tests.browser.support import STATUS, BrowserTestCase, page_of
 from tests.sample.workflows import two_marks
 
 
@@ -27,7 +27,7 @@ class WhenAWorkflowWasGivenTheWrongArguments(BrowserTestCase):
         self.visitor.wait_for("1 workflow was forked.")
         fork = Workflow.objects.exclude(pk="letters-1").get()
         self.visitor.go(page_of("workflow", fork.pk))
-        self.visitor.wait_for("succeeded")
+        self.visitor.wait_for("succeeded", STATUS)
 
         self.assertEqual(["wrong-atomic", "right-plain"], get_handle(fork.pk).result())
         self.assertIn("letters-1", self.visitor.read("#durable-relatives"))

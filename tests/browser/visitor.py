@@ -107,9 +107,13 @@ class Visitor:
                 raise AssertionError(f"Waited {LIMIT_SECONDS:g} s in vain until {what}, at {self.path}:\n{self.text}")
             time.sleep(0.05)
 
-    def wait_for(self, text: str) -> None:
-        """Wait until the page says so, by itself."""
-        self.wait_until(lambda: text in self.text, f"the page says {text!r}")
+    def wait_for(self, text: str, inside: str = "body") -> None:
+        """Wait until the page says so, by itself, in an element that fits a CSS selector."""
+
+        def is_said() -> bool:
+            return any(text in found.text for found in self.driver.find_elements(_CSS, inside))
+
+        self.wait_until(is_said, f"{inside} says {text!r}")
 
     def reload_until(self, condition: Callable[[], Any], what: str) -> None:
         """Load the page again and again until it says so."""
