@@ -54,17 +54,19 @@ class EveryPage(FailedCheckoutMixin, BrowserTestCase):
                     self.assertEqual([], self.visitor.complaints())
 
     def test_forms_of_verbs_fit(self):
-        """What asks for confirmation is no wider than a telephone, either, and complains of nothing."""
+        """What asks for confirmation fits on a telephone, is dark in the dark, and the browser finds nothing wrong."""
+        self.visitor.prefer("dark")
         self.visitor.resize(min(WIDTHS), 900)
         for path in self.forms():
             with self.subTest(path=path):
                 self.visitor.go(path)
 
                 self.assertEqual([], self.visitor.measure(measures.STICKING_OUT))
+                self.assertEqual([], self.light_patches())
                 self.assertEqual([], self.visitor.complaints())
 
     def light_patches(self):
-        return self.visitor.measure(measures.LIGHT_PATCHES, "[class*='durable-']")
+        return self.visitor.measure(measures.LIGHT_PATCHES, "[class*='durable-'], input, select, textarea")
 
     def pages(self):
         index = reverse("admin:app_list", args=["durable_django"])
