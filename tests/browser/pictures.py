@@ -95,4 +95,4 @@ def smaller(picture):
     program = shutil.which("pngquant")
     if program is None:
         return picture
-    return subprocess.run([program, "128", "-"], input=picture, stdout=subprocess.PIPE, check=True).stdout
+    return subprocess.run([program, "64", "-"], input=picture, stdout=subprocess.PIPE, check=True).stdout
