@@ -28,6 +28,7 @@ NAMES = (
     "streams",
     "replay",
     "due",
+    "recovery",
     "idle",
     "claims",
     "backlog",

@@ -68,16 +68,19 @@ def wait_until(condition: Callable[[], Any], every: float = 0.1) -> None:
         time.sleep(every)
 
 
+def children_of(pid: int) -> list[int]:
+    """Return the numbers of the processes that a process has started and that live (Linux)."""
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
 def cpu_seconds(pid: int) -> float:
     """Return the processor time of a process and its children so far (Linux)."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return _own_cpu_seconds(pid) + sum(cpu_seconds(int(child)) for child in children)
+    return _own_cpu_seconds(pid) + sum(map(cpu_seconds, children_of(pid)))
 
 
 def resident_megabytes(pid: int) -> float:
     """Return the memory of a process and its children that is in use and shared with nobody (Linux)."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return _private_megabytes(pid) + sum(resident_megabytes(int(child)) for child in children)
+    return _private_megabytes(pid) + sum(map(resident_megabytes, children_of(pid)))
 
 
 def _private_megabytes(pid: int) -> float:

@@ -6,7 +6,10 @@ import time
 from functools import partial
 
 from benchmarks import laps
-from durable_django import Queue, gather, receive, sleep, step, workflow, write_stream
+from durable_django import Queue, current_workflow, gather, receive, sleep, step, workflow, write_stream
+
+#: Whoever stays for so long is killed in the meantime.
+_LONG_SECONDS = 600
 
 Queue("probes")
 Queue("bound", concurrency=50)
@@ -60,6 +63,14 @@ def moment_of_body() -> float:
 def hears() -> float:
     """Wait for a message. Return when the step behind it began."""
     receive(timeout=None)
+    return note_moment()
+
+
+@workflow
+def lingers_at_first() -> float:
+    """Stay in the first attempt for long. Return when the step of the next one began."""
+    if current_workflow().attempt == 1:
+        time.sleep(_LONG_SECONDS)
     return note_moment()
 
 

@@ -8,9 +8,6 @@ from typing import Any
 from django.db.models import IntegerField, QuerySet, Subquery, Value
 from django.utils.formats import number_format
 
-from durable_django.base.clock import MomentField
-from durable_django.models.standing import SINCE
-
 #: Nothing is counted further: counting millions of rows takes seconds, and tells nobody anything.
 MOST_COUNTED = 10_000
 
@@ -46,13 +43,3 @@ class Counted(Subquery):
     def __init__(self, rows: QuerySet[Any], most: int = MOST_COUNTED) -> None:
         # No column of the row: an index alone may do.
         super().__init__(rows.values(one=Value(1))[: most + 1])
-
-
-class Earliest(Subquery):
-    """Since when the one stands in line that has stood there longest, of the first rows that a query finds."""
-
-    template = "(SELECT MIN(since) FROM (%(subquery)s) AS counted)"
-    output_field = MomentField()
-
-    def __init__(self, rows: QuerySet[Any], most: int = MOST_COUNTED) -> None:
-        super().__init__(rows.values(since=SINCE)[:most])

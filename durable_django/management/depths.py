@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Case, Count, F, OuterRef, Value, When
+from django.db.models import Case, Count, OuterRef, QuerySet, Value, When
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from durable_django.base.clock import Epoch, Later, Now
+from durable_django.base.clock import Later
 from durable_django.base.limits import Limits
 from durable_django.engine import context
-from durable_django.management.counting import Counted, Earliest
+from durable_django.management.counting import Counted
 from durable_django.management.durations import spoken_seconds
 from durable_django.models.queue import Queue, QueueStart
+from durable_django.models.standing import age_columns, age_of, count_columns, count_of
 from durable_django.models.worker import Worker
 from durable_django.models.workflow import Workflow
 
@@ -35,7 +36,8 @@ class Depth:
 
     queued          workflows that can be claimed now, as far as they are counted
     is_capped       whether there are more
-    oldest_seconds  for how long the oldest of those that were counted has been runnable; None if there is none
+    oldest_seconds  for how long the oldest has been runnable, as far as it is looked for: see models/standing.py; None
+                    if there is none
     running         workflows that hold a slot; those of plain calls hold none
     started         starts in the window of the rate; None without one
     """
@@ -59,10 +61,28 @@ class Depth:
 
 def depths(queues: Collection[Queue]) -> dict[str, Depth]:
     """Return how full these queues are, by name: two queries for all, bounded for each."""
-    running = running_by_queue() if queues else {}
     most = max(_FEWEST_COUNTED, MOST_COUNTED // max(len(queues), 1))
-    most = min(most, MOST_COUNTED)
-    return {row[0]: _depth(row, running.get(row[0], 0), most) for row in _read(queues, most)}
+    rows = Queue.objects.using(context.alias_of_workflows()).filter(pk__in=[queue.pk for queue in queues])
+    found = with_depths(rows, min(most, MOST_COUNTED)) if queues else []
+    return {queue.name: depth for queue, depth in found}
+
+
+def with_depths(rows: QuerySet[Queue], most: int, ages: Mapping[str, float] | None = None) -> list[tuple[Queue, Depth]]:
+    """
+    Return these queues, each with how full it is: two queries for all.
+
+    most  waiting workflows that are counted in each
+    ages  what oldest_seconds() has said, where it was asked before; otherwise it is asked here
+    """
+    alias = rows.db
+    columns = {"found_in_window": _found_in_window(alias), **count_columns(alias, most)}
+    asked = age_columns(alias) if ages is None else {}
+    found: list[Any] = list(rows.annotate(**columns, **asked))
+    running = running_by_queue() if found else {}
+    return [
+        (row, _depth(row, age_of(row) if ages is None else ages.get(row.name), running.get(row.name, 0), most))
+        for row in found
+    ]
 
 
 def noisiest_partitions(queue: str, most: int = 10) -> list[tuple[str, int]]:
@@ -119,37 +139,20 @@ def _starts_of_each(limit: int | None) -> str:
     )
 
 
-def _depth(row: tuple[Any, ...], running: int, most: int) -> Depth:
-    _name, now, started, plain, in_loop, *since = row
-    count = plain + in_loop
+def _depth(row: Any, age: float | None, running: int, most: int) -> Depth:
+    count = count_of(row)
     return Depth(
         queued=min(count, most),
         is_capped=count > most,
-        oldest_seconds=_age(since, now),
+        oldest_seconds=age,
         running=running,
-        started=started,
+        started=row.found_in_window,
     )
 
 
-def _age(moments: Sequence[float | None], now: float) -> float | None:
-    found = [moment for moment in moments if moment is not None]
-    return max(0.0, now - min(found)) if found else None
-
-
-def _read(queues: Collection[Queue], most: int) -> Any:
-    """
-    Return of each queue the time, the starts in its window, and of both kinds what waits and since when.
-
-    What waits is looked at in the order of turns, which is that
-    of the index for each kind: otherwise all would be sorted.
-    """
-    alias = context.alias_of_workflows()
-    kinds = [Workflow.objects.using(alias).runnable(OuterRef("name")).of_kind(is_async) for is_async in (False, True)]
+def _found_in_window(alias: str) -> Case:
     starts = QueueStart.objects.using(alias).filter(
         queue=OuterRef("name"), started_at__gt=Later(Value(0.0) - OuterRef("rate_seconds"))
     )
-    started = Case(When(rate_seconds__isnull=False, then=Counted(starts.order_by(), _MOST_STARTS)), default=None)
-    rows = Queue.objects.using(alias).filter(pk__in=[queue.pk for queue in queues])
-    earliest: list[Any] = [Earliest(kind, most) for kind in kinds]
-    columns: list[Any] = [*(Counted(kind, most) for kind in kinds), *map(Epoch, earliest)]
-    return rows.order_by().values_list(F("name"), Epoch(Now()), started, *columns)
+    counted = Counted(starts.order_by(), _MOST_STARTS)
+    return Case(When(rate_seconds__isnull=False, then=counted), default=None)

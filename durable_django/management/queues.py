@@ -13,7 +13,7 @@ from durable_django.base import clock, registry
 from durable_django.base.texts import plain, spoken_seconds
 from durable_django.engine import context
 from durable_django.management import arguments, rendering
-from durable_django.management.depths import Depth, depths, described, running_by_queue
+from durable_django.management.depths import MOST_COUNTED, Depth, described, running_by_queue, with_depths
 from durable_django.models.queue import Queue, QueueQuerySet
 
 #: While a queue is drained, it is asked so often what runs.
@@ -49,9 +49,9 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
     if options["change"]:
         _change(command, rows, options)
     elif options["json"]:
-        found = _found(rows)
+        found = with_depths(rows, MOST_COUNTED)
         command.stdout.write(rendering.dumps([_facts(queue, depth) for queue, depth in found]))
-    elif lines := [_line(queue, depth) for queue, depth in _found(rows)]:
+    elif lines := [_line(queue, depth) for queue, depth in with_depths(rows, MOST_COUNTED)]:
         command.stdout.write(rendering.table(_HEADER, lines, command.style, status=1))
     else:
         command.stdout.write("There is no queue yet: migrate, or start a worker.")
@@ -98,12 +98,6 @@ def _drain(rows: QueueQuerySet, timeout: float | None) -> int:
         if empty < _EMPTY_LOOKS:
             time.sleep(_LOOK_SECONDS)
     return len(names)
-
-
-def _found(rows: QueueQuerySet) -> list[tuple[Queue, Depth]]:
-    queues = list(rows)
-    by_name = depths(queues)
-    return [(queue, by_name[queue.name]) for queue in queues]
 
 
 def _line(queue: Queue, depth: Depth) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Self
 
 from django.db import models
+from django.db.models import Case, Value, When
 from django.utils.translation import gettext_lazy as _
 
 from durable_django.base.clock import Later, MomentField, Now
@@ -63,6 +65,19 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
         # Somebody else may be just as far: one of the two makes the row.
         moments = {"opened_at": Now(), **seen, **news}
         return self.get_or_create(kind=kind, subject=subject, defaults=moments)[1]
+
+    def note_again(self, kind: Kind, messages: Mapping[str, str]) -> set[str]:
+        """
+        Note that all this is wrong still, a sentence by subject, where others know of it. Return of what they do.
+
+        Two statements, however many there are; the others are to be noted one by one.
+        """
+        known = self.open().of_which_others_know(kind).filter(subject__in=messages)
+        subjects = set(known.values_list("subject", flat=True)) if messages else set()
+        if subjects:
+            cases = [When(subject=subject, then=Value(messages[subject])) for subject in subjects]
+            known.update(seen_at=Now(), message=Case(*cases, default="message", output_field=models.TextField()))
+        return subjects
 
     def told(self, kind: Kind, subject: str) -> None:
         """Note that others know of it."""

@@ -10,6 +10,8 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 _APP = "durable_django"
+#: Databases whose table of migrations was seen: to look for it is to list all tables of the project.
+_seen: set[str] = set()
 
 
 def missing(alias: str) -> list[str]:
@@ -19,5 +21,7 @@ def missing(alias: str) -> list[str]:
         return []
     names = {each.name for each in pkgutil.iter_modules(import_module(place).__path__) if not each.name.startswith("_")}
     recorder = MigrationRecorder(connections[alias])
-    applied = recorder.migration_qs.filter(app=_APP).values_list("name", flat=True) if recorder.has_table() else ()
-    return sorted(f"{_APP}.{name}" for name in names.difference(applied))
+    if alias in _seen or recorder.has_table():
+        _seen.add(alias)
+        names -= set(recorder.migration_qs.filter(app=_APP).values_list("name", flat=True))
+    return sorted(f"{_APP}.{name}" for name in names)

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from django.db.models import QuerySet
+from django.db.models import Count, Q
 
 from durable_django.base.clock import Later
 from durable_django.engine import context
 from durable_django.management import depths
+from durable_django.management.counting import MOST_COUNTED, Counted
 from durable_django.models.queue import Queue
+from durable_django.models.standing import oldest_seconds
 from durable_django.models.status import Status
 from durable_django.models.worker import Worker
 from durable_django.models.workflow import Workflow
 from durable_django.monitoring.health import Thresholds, examine
 from durable_django.monitoring.openmetrics import Gauge, Sample
 
-#: Queues that are measured, by name: each takes two or three queries.
+#: Queues that are measured, by name.
 _MOST_QUEUES = 200
 _RECENT_SECONDS = 300
-_CAPPED = f"counted up to {depths.MOST_COUNTED}"
+_CAPPED = f"counted up to {MOST_COUNTED}"
 
 
 def measure() -> list[Gauge]:
     """Return all gauges. Raises the errors of a database that is away."""
-    return [*_queues(), *_workflows(), *_workers(), _problems()]
+    # All of them, for the problems.
+    ages = oldest_seconds(Queue.objects.using(context.alias_of_workflows()))
+    return [*_queues(ages), *_workflows(), *_workers(), _problems(ages)]
 
 
-def _queues() -> list[Gauge]:
-    rows = list(Queue.objects.using(context.alias_of_workflows()).order_by("name")[:_MOST_QUEUES])
-    found = depths.depths(rows)
-    each = [(row, found[row.name]) for row in rows]
+def _queues(ages: Mapping[str, float]) -> list[Gauge]:
+    rows = Queue.objects.using(context.alias_of_workflows()).order_by("name")
+    each = depths.with_depths(rows[:_MOST_QUEUES], MOST_COUNTED, ages)
     return [
         _of_queues(
             "runnable", f"Workflows that can be claimed now, {_CAPPED}.", ((row, depth.queued) for row, depth in each)
@@ -45,9 +47,9 @@ def _queues() -> list[Gauge]:
         _of_queues(
             "concurrency",
             "Most workflows that may run at the same time; queues without that limit have none.",
-            ((row, row.concurrency) for row in rows if row.concurrency is not None),
+            ((row, row.concurrency) for row, _depth in each if row.concurrency is not None),
         ),
-        _of_queues("paused", "Whether workers claim nothing from it.", ((row, row.is_paused) for row in rows)),
+        _of_queues("paused", "Whether workers claim nothing from it.", ((row, row.is_paused) for row, _depth in each)),
     ]
 
 
@@ -60,17 +62,22 @@ def _workflows() -> list[Gauge]:
     # Indexes durable_workflow_waiting, durable_workflow_timer and durable_workflow_created.
     waiting = rows.waiting().filter(waiting_for__gt="").order_by()
     recent = rows.filter(created_at__gt=Later(-_RECENT_SECONDS)).order_by("-created_at")
-    by_status = Counter(recent.values_list("status", flat=True)[: depths.MOST_COUNTED])
+    by_status = recent[:MOST_COUNTED].aggregate(
+        **{status: Count("pk", filter=Q(status=status)) for status in Status.values}
+    )
+    # A row to stand on: the newest is found at once.
+    counts = [Counted(waiting), Counted(rows.timed().order_by())]
+    number_waiting, number_timed = rows.order_by("-created_at").values_list(*counts).first() or (0, 0)
     return [
         Gauge(
             "durable_workflows_waiting",
             f"Workflows that wait for a moment, a message or another workflow, {_CAPPED}.",
-            [_counted(waiting)],
+            [_counted(number_waiting)],
         ),
         Gauge(
             "durable_workflows_timed",
             f"Workflows that become runnable at a moment, {_CAPPED}.",
-            [_counted(rows.timed().order_by())],
+            [_counted(number_timed)],
         ),
         Gauge(
             "durable_workflows_recent",
@@ -80,8 +87,8 @@ def _workflows() -> list[Gauge]:
     ]
 
 
-def _counted(rows: QuerySet[Workflow]) -> Sample:
-    return Sample(rows[: depths.MOST_COUNTED].count())
+def _counted(number: int) -> Sample:
+    return Sample(min(number, MOST_COUNTED))
 
 
 def _workers() -> list[Gauge]:
@@ -99,7 +106,7 @@ def _workers() -> list[Gauge]:
     ]
 
 
-def _problems() -> Gauge:
-    verdicts = examine(Thresholds.of_settings())
+def _problems(ages: Mapping[str, float]) -> Gauge:
+    verdicts = examine(Thresholds.of_settings(), ages)
     samples = [Sample(len(verdict.problems), {"check": verdict.check}) for verdict in verdicts]
     return Gauge("durable_problems", "What manage.py durable health finds, by check.", samples)

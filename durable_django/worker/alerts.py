@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
 
 from durable_django import signals
 from durable_django.base import clock
@@ -18,17 +17,17 @@ from durable_django.base.texts import spoken_seconds
 from durable_django.conf import durable_settings
 from durable_django.models.fields import Literal
 from durable_django.models.incident import Incident, IncidentQuerySet, Kind
+from durable_django.models.queue import Queue
 from durable_django.models.schedule import Schedule
-from durable_django.models.standing import standing
+from durable_django.models.standing import oldest_seconds
 from durable_django.models.worker import Worker
 from durable_django.models.workflow import Workflow
-from durable_django.worker.looks import look
 
 #: How often, about, somebody looks; each worker asks as often whether it is its turn.
-_EVERY_SECONDS = 30.0
+_EVERY_SECONDS = 45.0
 _FORGET_EVERY_SECONDS = 3600.0
 #: What was not seen for so long is over: a queue about at its limit must not be told of again and again.
-_QUIET_SECONDS = 120.0
+_QUIET_SECONDS = 150.0
 #: Failures of the last so many seconds are one incident.
 _FAILING_SECONDS = 600.0
 _HIDDEN_SECONDS = 60.0
@@ -56,9 +55,7 @@ class Alerts:
     def look(self) -> None:
         """Tell of what is wrong and was not told of, and end what is over."""
         self.tell_of_lost_workers()
-        # Of all queues, also of those that this worker does not serve.
-        found = look(self.alias, lambda _queue: True)
-        self._tell_of_delays(sorted({line.queue for line in found.lines}))
+        self._tell_of_delays()
         self._tell_of_schedules()
         self._tell_of_failures()
         _incidents(self.alias).close(unseen_seconds=_QUIET_SECONDS)
@@ -74,22 +71,20 @@ class Alerts:
         """Tell of those that nobody has told of."""
         tell_of_lost_workers(self.alias)
 
-    def _tell_of_delays(self, queues: list[str]) -> None:
+    def _tell_of_delays(self) -> None:
+        """Look at all queues, also at those that this worker does not serve."""
         limit = float(durable_settings.QUEUE_DELAY_SECONDS)
-        for queue in queues:
-            seconds = standing(self.alias, queue, _MOST).oldest_seconds or 0.0
-            if seconds > limit:
-                message = f"A workflow has stood in line for {spoken_seconds(seconds)}."
-                with _telling(self.alias, Kind.QUEUE_DELAYED, queue, message) as is_news:
-                    if is_news:
-                        signals.queue_delayed.send_robust(sender=None, queue=queue, delay_seconds=seconds)
+        ages = oldest_seconds(Queue.objects.using(self.alias).open())
+        late = {queue: seconds for queue, seconds in ages.items() if seconds > limit}
+        messages = {queue: f"A workflow has stood in line for {spoken_seconds(late[queue])}." for queue in late}
+        for queue in _news(self.alias, Kind.QUEUE_DELAYED, messages):
+            signals.queue_delayed.send_robust(sender=None, queue=queue, delay_seconds=late[queue])
 
     def _tell_of_schedules(self) -> None:
         broken = Schedule.objects.using(self.alias).firing().broken().order_by("name")
-        for name, reason in broken.values_list("name", "error")[:_MOST]:
-            with _telling(self.alias, Kind.SCHEDULE_BROKEN, name, reason) as is_news:
-                if is_news:
-                    signals.schedule_broken.send_robust(sender=None, schedule=name, reason=reason)
+        reasons = dict(broken.values_list("name", "error")[:_MOST])
+        for name in _news(self.alias, Kind.SCHEDULE_BROKEN, reasons):
+            signals.schedule_broken.send_robust(sender=None, schedule=name, reason=reasons[name])
 
     def _tell_of_failures(self) -> None:
         """Group what failed lately by name."""
@@ -97,11 +92,10 @@ class Alerts:
         if sum(map(len, found.values())) >= _MOST:
             # So many of some names hide the others; of those, what has come since the last looks is enough.
             found |= self._failed(_HIDDEN_SECONDS, besides=tuple(found))
-        for name, ids in found.items():
-            message = f"{len(ids)} failed, the last one was {ids[0]}."
-            with _telling(self.alias, Kind.WORKFLOWS_FAILING, name, message) as is_news:
-                if is_news:
-                    signals.workflows_failing.send_robust(sender=name, name=name, count=len(ids), workflow_id=ids[0])
+        messages = {name: f"{len(ids)} failed, the last one was {ids[0]}." for name, ids in found.items()}
+        for name in _news(self.alias, Kind.WORKFLOWS_FAILING, messages):
+            count, last = len(found[name]), found[name][0]
+            signals.workflows_failing.send_robust(sender=name, name=name, count=count, workflow_id=last)
 
     def _failed(self, seconds: float, besides: Collection[str] = ()) -> dict[str, list[str]]:
         """Return the ids of what failed lately, the last ones, by name (index durable_workflow_finished)."""
@@ -116,23 +110,26 @@ class Alerts:
 def tell_of_lost_workers(alias: str) -> None:
     """Tell of workers whose lease has passed without their doing; of those that others have told of, see to it."""
     rows = Worker.objects.using(alias)
-    lost = list(rows.lost()[:_MOST])
-    for row in lost:
-        message = f"Process {row.pid} on {row.hostname} died, or was not heard of."
-        with _telling(alias, Kind.WORKER_LOST, row.pk, message) as is_news:
-            if is_news:
-                signals.worker_lost.send_robust(sender=None, worker_id=row.pk, hostname=row.hostname, pid=row.pid)
+    lost = {row.pk: row for row in rows.lost()[:_MOST]}
+    messages = {pk: f"Process {row.pid} on {row.hostname} died, or was not heard of." for pk, row in lost.items()}
+    for pk in _news(alias, Kind.WORKER_LOST, messages):
+        signals.worker_lost.send_robust(sender=None, worker_id=pk, hostname=lost[pk].hostname, pid=lost[pk].pid)
     if lost:
         rows.filter(pk__in=_incidents(alias).of_which_others_know(Kind.WORKER_LOST).values("subject")).give_up()
 
 
-@contextmanager
-def _telling(alias: str, kind: Kind, subject: str, message: str) -> Iterator[bool]:
-    """Say whether it falls to this process to tell of an incident; at the end of the block it has told."""
-    is_news = _incidents(alias).note(kind, subject, message)
-    yield is_news
-    if is_news:
-        _incidents(alias).told(kind, subject)
+def _news(alias: str, kind: Kind, messages: Mapping[str, str]) -> Iterator[str]:
+    """
+    Note what is wrong, a sentence by subject. Yield those of which it falls to this process to tell.
+
+    When it asks for the next one, it has told of the last one.
+    """
+    incidents = _incidents(alias)
+    known = incidents.note_again(kind, messages)
+    for subject, message in messages.items():
+        if subject not in known and incidents.note(kind, subject, message):
+            yield subject
+            incidents.told(kind, subject)
 
 
 def _incidents(alias: str) -> IncidentQuerySet:

@@ -7,7 +7,7 @@ from django.core.management import CommandError
 from django.test import TestCase
 
 from durable_django.base import registry
-from durable_django.management import depths
+from durable_django.management import queues
 from durable_django.models import Queue, Workflow
 from tests.commands.support import answer, durable
 from tests.sample.queued import begins
@@ -59,7 +59,7 @@ class TheList(QueueTestCase):
         """A million is no number to wait for."""
         begins.start_many([("a",), ("b",), ("c",)])
 
-        with mock.patch.object(depths, "MOST_COUNTED", 2):
+        with mock.patch.object(queues, "MOST_COUNTED", 2):
             self.assertIn("2+", durable("queues", "single"))
             self.assertEqual((2, True), tuple(answer("queues", "single")[0][key] for key in ("queued", "is_capped")))
 

@@ -54,6 +54,32 @@ class AnIncident(TestCase):
 
         self.assertEqual((False, (True, False), False), (meanwhile, later, after))
 
+    def test_of_which_others_know_is_noted_again_with_all_those_of_its_kind(self):
+        """Each with its sentence; one that is over, was not told of, is new or of another kind is not."""
+        for subject in ("a", "b", "over", "untold"):
+            note(subject)
+        note("a", kind=Kind.SCHEDULE_BROKEN)
+        for kind, subject in [
+            *((Kind.QUEUE_DELAYED, each) for each in ("a", "b", "over")),
+            (Kind.SCHEDULE_BROKEN, "a"),
+        ]:
+            Incident.objects.told(kind, subject)
+        Incident.objects.filter(subject="over").update(closed_at="2020-01-01T00:00Z")
+
+        with travel(seconds=100):
+            said = {subject: f"{subject} %s" for subject in ("a", "b", "over", "untold", "new")}
+            with self.assertNumQueries(2):
+                known = Incident.objects.note_again(Kind.QUEUE_DELAYED, said)
+            closed = Incident.objects.close(unseen_seconds=60)
+
+        left = Incident.objects.filter(closed_at=None).order_by("subject").values_list("subject", "message")
+        self.assertEqual(({"a", "b"}, 2, [("a", "a %s"), ("b", "b %s")]), (known, closed, list(left)))
+
+    def test_is_asked_of_nothing_by_no_statement(self):
+        """As it is nearly always."""
+        with self.assertNumQueries(0):
+            self.assertEqual(set(), Incident.objects.note_again(Kind.QUEUE_DELAYED, {}))
+
     def test_that_has_come_back_is_to_be_told_of_again(self):
         """Though it was told of the first time."""
         note()

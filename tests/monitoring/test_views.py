@@ -13,7 +13,6 @@ from durable_django.models import Queue, Workflow
 from durable_django.monitoring import health, measures
 from durable_django.testing import run_until_idle, travel
 from tests.behaviour.states import claim, workflow_in
-from tests.behaviour.support import statements
 from tests.docs.pages import page
 from tests.monitoring.support import MonitoringTestCase, alive
 from tests.sample.promises import takes_order
@@ -210,7 +209,7 @@ class Metrics(ViewTestCase):
 
     def test_are_503_while_the_database_is_away(self):
         """Without the words of the error."""
-        with mock.patch.object(measures.depths, "depths", side_effect=DatabaseError("password=hunter2")):
+        with mock.patch.object(measures.depths, "with_depths", side_effect=DatabaseError("password=hunter2")):
             answer = self.get("metrics")
 
         said = b"The database does not answer, or lacks tables: see the view of health.\n"
@@ -223,10 +222,3 @@ class Metrics(ViewTestCase):
         self.assertEqual(
             told, set(re.findall(r"^\| `(durable_\w+)` \|", page("docs/how-to/monitor.md").text, re.MULTILINE))
         )
-
-    def test_cost_two_queries_for_each_queue(self):
-        """Or three with a rate; and those of the health."""
-        with statements() as seen:
-            self.get("metrics")
-
-        self.assertLessEqual(len(seen), 20 + 3 * Queue.objects.count())
