@@ -224,14 +224,13 @@ class FailingWorkflows(AlertsTestCase):
 class TheLook(AlertsTestCase):
     def test_is_that_of_one_worker(self):
         """Each asks now and then whether it is its turn."""
-        now = [1000.0]
-        # Two of them first ask before the sixteenth second, one after it.
+        now, pause = [1000.0], alerts._EVERY_SECONDS + 1
         spread = mock.patch.object(alerts.random, "random", side_effect=(0.1, 0.5, 0.9))
         clocks = mock.patch.object(clock, "elapsed_seconds", lambda: now[0])
         with spread, clocks, mock.patch.object(Alerts, "look") as looked:
             workers = [Alerts("default") for _number in range(3)]
             counts = []
-            for seconds in (0, 16, 16):
+            for seconds in (0, pause, pause):
                 now[0] += seconds
                 for each in workers:
                     with travel(seconds=now[0] - 1000):
