@@ -197,3 +197,4 @@ class Backfilling(OperatingTestCase):
             self.assertContains(self.post(), "3 ticks are missing there, more than the 2")
         self.assertContains(self.post(end="2031-05-01T12:00"), "not after the beginning")
         self.assertContains(self.post(start="x"), "valid date")
+        self.assertContains(self.post(start="0001-01-01T00:00"), "start must lie between the years 2 and 9998")
