@@ -141,6 +141,22 @@ class Forking(OperatingTestCase):
 
         self.assertIn("edited", made.arguments)
 
+    def test_leaves_arguments_alone_that_were_not_edited(self):
+        """Browsers send other ends of lines; what does not fit the code of today is copied as it is."""
+        self.superuser()
+        stored = '{"args":["w",1],"kwargs":{}}'
+        Workflow.objects.filter(pk="a").update(arguments=stored)
+        page = self.client.get(self.operate_address(Target("workflow", "fork", "a")))
+        shown = page.context["form"]["arguments"].value()
+
+        self.assertEqual(stored, self.fork(place="beginning", arguments=shown.replace("\n", "\r\n")).arguments)
+        self.assertContains(
+            self.on_page(
+                Target("workflow", "fork", "a"), confirmed="1", place="beginning", arguments=shown.replace("1", "true")
+            ),
+            "too many positional arguments",
+        )
+
     def test_refuses_arguments_that_do_not_fit(self):
         """No call, or none that the function takes."""
         self.superuser()
