@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -54,7 +55,7 @@ class DurableAdminMixin:
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Show them last, on pages of rows that are there, to those who may view workflows."""
         found = [
-            (title, {**options, "fields": [name for name in options["fields"] if name != _FIELD]})
+            (title, {**options, "fields": _without_ours(options["fields"])})
             for title, options in super().get_fieldsets(request, obj)  # type: ignore[misc]
         ]
         if obj is not None and request.user.has_perm("durable_django.view_workflow"):
@@ -64,11 +65,14 @@ class DurableAdminMixin:
 
     @admin.display(description=_("workflows"))
     def durable_workflows(self, obj: models.Model) -> SafeString | str:
-        """Show them, the newest first."""
+        """Show them, the newest first; nothing where nobody has looked whether the user may view workflows."""
+        offer = getattr(obj, _OFFER, None)
+        if offer is None:
+            return "-"
         site: str = self.admin_site.name  # type: ignore[attr-defined]
         rows = Workflow.objects.using(context.alias_of_workflows())
         newest = rows.for_subject(obj).order_by("-created_at", "-pk")[:_MOST_SHOWN]
-        names, here = getattr(obj, _OFFER, ((), ""))
+        names, here = offer
         verbs = [verb for verb in verbs_of("workflow") if verb.name in names]
         runs = with_spans(runs_of(newest, site, verbs, then=here))
         if not runs:
@@ -80,6 +84,14 @@ class DurableAdminMixin:
             "all": list_of(site, "workflow", subject=f"{subject.type_id}:{subject.id}"),
         }
         return render_to_string("admin/durable_django/runs_of_object.html", facts)
+
+
+def _without_ours(fields: Iterable[Any]) -> list[Any]:
+    """Return the fields of a form, and those that share a line, without that of the workflows."""
+    lines = [
+        tuple(name for name in each if name != _FIELD) if isinstance(each, list | tuple) else each for each in fields
+    ]
+    return [each for each in lines if each not in {_FIELD, ()}]
 
 
 def _allowed(request: HttpRequest) -> list[str]:

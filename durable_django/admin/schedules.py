@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import dateformat
@@ -128,7 +128,11 @@ class ScheduleAdmin(OperatedAdmin):
 
 
 class ScheduleList(FixedOrderList):
-    """The schedules of one page, each with its last runs."""
+    """The schedules of one page, without their contexts, each with its last runs."""
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
+        return rows.defer("encoded_context")
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)

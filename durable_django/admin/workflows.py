@@ -72,6 +72,10 @@ class WorkflowAdmin(OperatedAdmin):
         """Whether the user may see arguments, results, errors, messages and what else people and code have put in."""
         return bool(request.user.has_perm("durable_django.view_payload"))
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Read no payload by the way, wherever Django lists workflows; what shows one asks for it."""
+        return super().get_queryset(request).defer("arguments", "output", "error")
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002 - Django's names
         return WorkflowList
 

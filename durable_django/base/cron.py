@@ -108,7 +108,7 @@ class Cron:
 
     def between(self, after: datetime, until: datetime) -> Iterator[datetime]:
         """Yield the ticks in (after, until], in order."""
-        while (after := self.next_after(after)) <= until:
+        while after < until and (after := self.next_after(after)) <= until:
             yield after
 
     def newest(self, after: datetime, until: datetime, limit: int) -> list[datetime]:

@@ -16,11 +16,11 @@ from itertools import islice
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
 from durable_django import signals
 from durable_django.base import clock, cron, ids, registry, ticks, timetable
 from durable_django.base.cron import Cron
+from durable_django.base.given import moment_of
 from durable_django.base.ticks import Due
 from durable_django.engine import context, faults, starting
 from durable_django.engine.starting import StartOptions
@@ -195,8 +195,8 @@ class RowVerbs:
         alias = schedule._state.db or context.alias_of_workflows()
         timing = cron.read(schedule.cron, schedule.timezone)
         now = Schedule.objects.using(alias).filter(pk=schedule.pk).now()
-        until = min(_aware(end, "end") - _TINY, now)
-        found = list(islice(timing.between(_aware(start, "start") - _TINY, until), _MOST_BACKFILLED + 1))
+        until = min(moment_of(end, "end") - _TINY, now)
+        found = list(islice(timing.between(moment_of(start, "start") - _TINY, until), _MOST_BACKFILLED + 1))
         if len(found) > _MOST_BACKFILLED:
             message = f"Schedule {schedule.name!r} has more than {_MOST_BACKFILLED} ticks there. Backfill a part of it."
             raise ValueError(message)
@@ -222,18 +222,6 @@ def _key_of_trigger(schedule: Schedule) -> str:
     if step is None:
         return ids.new_id()
     return hashlib.blake2b(step.key_of("trigger", schedule.name).encode(), digest_size=16).hexdigest()
-
-
-def _aware(moment: Any, argument: str) -> datetime:
-    if not isinstance(moment, datetime):
-        message = f"{argument} must be a datetime, got {moment!r}."
-        raise TypeError(message)
-    if timezone.is_aware(moment):
-        return moment
-    if clock.uses_time_zones():
-        message = f"{argument} must be an aware datetime since USE_TZ is on, got {moment!r}. Use django.utils.timezone."
-        raise ValueError(message)
-    return timezone.make_aware(moment, timezone.get_default_timezone())
 
 
 def connect() -> None:

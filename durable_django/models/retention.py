@@ -226,7 +226,42 @@ def _page(chosen: WorkflowQuerySet, last: _Place | None) -> list[_Place]:
 def _strip(chosen: WorkflowQuerySet, ids: list[str]) -> Batch:
     """Take what they own from those that are free: in one transaction or, of long histories, in several."""
     with short_transaction(chosen.db):
-        return strip(chosen, _lock(free(chosen.filter(pk__in=ids)), no_key=True))
+        locked = _lock(free(chosen.filter(pk__in=ids)), no_key=True)
+        shared = _shared_further(chosen, locked)
+        return strip(chosen, [key for key in locked if key not in shared])
+
+
+def _shared_further(rows: WorkflowQuerySet, keys: Collection[str]) -> set[str]:
+    """
+    Return those whose parent has a fork of a fork, and so on, that can go on, and may ask for their results.
+
+    free() has looked at the first generation. One query for the parents, one for each generation of their forks, of
+    which there mostly are none.
+    """
+    children = dict(_all(rows).filter(pk__in=keys, parent_id__isnull=False).values_list("pk", "parent_id"))
+    # From a workflow to those of the parents that it is, or comes from.
+    roots = {parent: {parent} for parent in children.values()}
+    needed: set[str] = set()
+    level = list(roots)
+    while level:
+        forks = [fork for first in range(0, len(level), ROWS) for fork in _forks(rows, level[first : first + ROWS])]
+        level = []
+        for fork, origin, goes_on in forks:
+            known = roots.setdefault(fork, set())
+            # Each is looked at again only for another root: rows of other hands may stand in a circle.
+            if not roots[origin] <= known:
+                known |= roots[origin]
+                level.append(fork)
+            if goes_on:
+                needed |= roots[origin]
+    return {child for child, parent in children.items() if parent in needed}
+
+
+def _forks(rows: WorkflowQuerySet, origins: Collection[str]) -> Iterator[tuple[str, str, bool]]:
+    """Yield the forks of these with their origins, and whether they can go on (index durable_workflow_fork)."""
+    forks = _all(rows).filter(forked_from_id__isnull=False, forked_from_id__in=origins)
+    for fork, origin, status, pruned_at in forks.values_list("pk", "forked_from_id", "status", "pruned_at"):
+        yield fork, str(origin), status != Status.SUCCEEDED and pruned_at is None
 
 
 def strip(rows: WorkflowQuerySet, keys: Collection[str]) -> Batch:

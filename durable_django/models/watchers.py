@@ -26,11 +26,15 @@ def of(rows: WorkflowQuerySet, ids: Collection[str]) -> set[str]:
     watched = list(rows.filter(pk__in=ids, is_watched=True, finished_at__isnull=True).values_list("pk", "parent_id"))
     found = {parent_id for _pk, parent_id in watched if parent_id}
     for at in range(0, len(watched), _BATCH):
-        names = [pk for pk, _parent_id in watched[at : at + _BATCH]]
-        # The first condition is that of the index, without which SQLite would read the whole table.
-        waiting = rows.filter(_names_one_of(names), waiting_for__gt="", status=Status.WAITING)
-        found.update(waiting.values_list("pk", flat=True))
+        found.update(by_name(rows, [pk for pk, _parent_id in watched[at : at + _BATCH]]))
     return found
+
+
+def by_name(rows: WorkflowQuerySet, ids: Collection[str]) -> set[str]:
+    """Return who waits for the end, or an event, of one of a few workflows, and says so (durable_workflow_waiting)."""
+    # The first condition is that of the index, without which SQLite would read the whole table.
+    waiting = rows.filter(_names_one_of(ids), waiting_for__gt="", status=Status.WAITING)
+    return set(waiting.values_list("pk", flat=True))
 
 
 def _names_one_of(ids: Collection[str]) -> Q:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from durable_django.base import payloads
 from durable_django.base.clock import Later, MomentField, Now
 from durable_django.exceptions import RecoveriesExhausted
-from durable_django.models import followers, purging
+from durable_django.models import followers, purging, watchers
 from durable_django.models.compiled import Slot, Statement, insert_query, slots, update_query
 from durable_django.models.fields import IdField, Literal
 from durable_django.models.operators import OperatorRowVerbs
@@ -308,12 +308,14 @@ class Workflow(OperatorRowVerbs, models.Model):
 
     def _end_watched(self, status: str, columns: dict[str, Any]) -> bool:
         """End it, wake who waits for that and start what follows, in one transaction; whether this attempt owned it."""
+        rows = Workflow.objects.using(self._state.db)
         with transaction.atomic(using=self._state.db):
-            self._alone().lock_in_order([self.pk, *filter(None, [self.parent_id])])
+            # Strangers who wait for it, too: one that is locked behind it may be held by a verb that waits for it.
+            others = {*filter(None, [self.parent_id]), *watchers.by_name(rows, [self.pk])}
+            self._alone().lock_in_order({self.pk, *others})
             is_noted = Q(is_watched=True) | ~Q(on_failure="") if status == Status.FAILED else Q(is_watched=True)
             ended = self._owned().filter(is_noted).update(**ending(status), worker=None, **columns)
             if ended:
-                rows = Workflow.objects.using(self._state.db)
                 rows.wake_watchers([self.pk])
                 if status == Status.FAILED:
                     followers.start(rows, [self.pk], "on_failure")

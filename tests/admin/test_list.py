@@ -38,6 +38,16 @@ class TheList(AdminTestCase):
             self.assertLessEqual(len(many), BUDGET)
             self.assertFalse([query for query in many.captured_queries if '"arguments"' in query["sql"]])
 
+    def test_reads_no_payload_where_a_form_looks_for_workflows(self):
+        """The search of Django behind fields with autocompletion."""
+        two_marks.using(id="w").start("w")
+        asked = {"app_label": "durable_django", "model_name": "workflow", "field_name": "parent", "term": "w"}
+        with CaptureQueriesContext(connection) as queries:
+            found = self.client.get("/admin/autocomplete/", asked).json()
+
+        self.assertEqual([{"id": "w", "text": "w"}], found["results"])
+        self.assertNotIn('"arguments"', " ".join(query["sql"] for query in queries))
+
     def test_calls_tasks_by_their_paths(self):
         """Nobody is helped by two names for all tasks; one query more, however many there are."""
         tasks.add.enqueue(1, 2)

@@ -24,6 +24,14 @@ class PlacedGroupAdmin(DurableAdminMixin, admin.ModelAdmin):
     fieldsets = ((None, {"fields": ("name", "durable_workflows")}),)
 
 
+class BesideGroupAdmin(DurableAdminMixin, admin.ModelAdmin):
+    fields = (("name", "durable_workflows"),)
+
+
+class ListedGroupAdmin(DurableAdminMixin, admin.ModelAdmin):
+    list_display = ("name", "durable_workflows")
+
+
 class AnObject(AdminTestCase):
     def setUp(self):
         super().setUp()
@@ -68,20 +76,32 @@ class AnObject(AdminTestCase):
             self.assertRedirects(self.list_page(subject=bad), "/admin/durable_django/workflow/?e=1")
 
     def test_shows_them_once_wherever_the_admin_has_put_them(self):
-        """Behind its other fields."""
+        """Behind its other fields, also if it has put them on one line with another one."""
         self.start(self.group, "a")
 
-        self.assertEqual(1, self.shown_page(PlacedGroupAdmin).count("workflow/a/change/"))
+        for admin_class in (PlacedGroupAdmin, BesideGroupAdmin):
+            self.assertEqual(1, self.shown_page(admin_class).count("workflow/a/change/"))
 
     def test_shows_them_to_those_alone_who_may_view_workflows(self):
-        """Others see the object as before."""
+        """Others see the object as before, wherever the admin has put them."""
         self.start(self.group, "a")
         stranger = self.staff("stranger")
         stranger.user_permissions.add(Permission.objects.get(codename="view_group"))
 
-        page = self.shown_page(user=stranger)
+        for admin_class in (GroupAdmin, PlacedGroupAdmin, BesideGroupAdmin):
+            page = self.shown_page(admin_class, user=stranger)
 
-        self.assertIn("name", page.lower())
+            self.assertIn("name", page.lower())
+            self.assertNotIn("workflow/a/change/", page)
+
+    def test_shows_them_on_its_page_alone(self):
+        """A list of objects does not know who looks at it."""
+        self.start(self.group, "a")
+        request = RequestFactory().get("/")
+        request.user = type(self.viewer).objects.get(pk=self.viewer.pk)
+
+        page = ListedGroupAdmin(Group, admin.site).changelist_view(request).render().content.decode()
+
         self.assertNotIn("workflow/a/change/", page)
 
     def test_asks_few_queries_along_their_index(self):

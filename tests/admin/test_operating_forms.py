@@ -141,6 +141,22 @@ class Forking(OperatingTestCase):
 
         self.assertIn("edited", made.arguments)
 
+    def test_leaves_arguments_alone_that_were_not_edited(self):
+        """Browsers send other ends of lines; what does not fit the code of today is copied as it is."""
+        self.superuser()
+        stored = '{"args":["w",1],"kwargs":{}}'
+        Workflow.objects.filter(pk="a").update(arguments=stored)
+        page = self.client.get(self.operate_address(Target("workflow", "fork", "a")))
+        shown = page.context["form"]["arguments"].value()
+
+        self.assertEqual(stored, self.fork(place="beginning", arguments=shown.replace("\n", "\r\n")).arguments)
+        self.assertContains(
+            self.on_page(
+                Target("workflow", "fork", "a"), confirmed="1", place="beginning", arguments=shown.replace("1", "true")
+            ),
+            "too many positional arguments",
+        )
+
     def test_refuses_arguments_that_do_not_fit(self):
         """No call, or none that the function takes."""
         self.superuser()
@@ -197,3 +213,4 @@ class Backfilling(OperatingTestCase):
             self.assertContains(self.post(), "3 ticks are missing there, more than the 2")
         self.assertContains(self.post(end="2031-05-01T12:00"), "not after the beginning")
         self.assertContains(self.post(start="x"), "valid date")
+        self.assertContains(self.post(start="0001-01-01T00:00"), "start must lie between the years 2 and 9998")

@@ -6,6 +6,7 @@ import threading
 from django.contrib.auth.models import User
 from django.db import connections
 from django.test import Client, TransactionTestCase
+from django.utils import timezone
 
 from durable_django.models import Operation, Schedule, Workflow
 from tests.admin.support import sheet, url
@@ -51,6 +52,24 @@ class TwoOperators(TransactionTestCase):
             self.assertEqual(["0 workflows were cancelled. 1 had ended already.", "1 workflow was cancelled."], told)
             found = Operation.objects.get(object_id=f"w{number}")
             self.assertEqual(found.reason, Workflow.objects.get(pk=f"w{number}").reason)
+
+    def test_who_fork_the_same_failure_make_one_fork(self):
+        """F4: whatever it did outside would be done twice; when it has failed anew, it can be forked anew."""
+        for number in range(3):
+            two_marks.using(id=f"w{number}").start("w")
+            rows = Workflow.objects.filter(pk=f"w{number}")
+            rows.update(status="failed", attempt=1, finished_at=timezone.now())
+            address = url("workflow", "operate", f"w{number}", "fork")
+
+            told = self.both(address, *(sheet(reason=who, place="failure", confirmed="1") for who in ("mine", "yours")))
+            rows.update(attempt=2)
+            anew = self.both(address, sheet(place="failure", confirmed="1"))
+
+            left = "0 workflows were forked. 1 had been forked from its failure already."
+            self.assertEqual([left, "1 workflow was forked."], told)
+            self.assertEqual(["1 workflow was forked."], anew)
+            self.assertEqual(2, Workflow.objects.filter(forked_from=f"w{number}").count())
+            self.assertEqual(2, Operation.objects.filter(object_id=f"w{number}").count())
 
     def test_who_send_the_same_form_act_once(self):
         """A trigger that was pressed twice starts one workflow."""

@@ -3,8 +3,9 @@
 from django.contrib.admin import site
 from django.contrib.auth.models import User
 
-from durable_django.models import Queue, Worker, Workflow
+from durable_django.models import Queue, Schedule, Worker, Workflow
 from tests.admin.support import AdminTestCase, url
+from tests.behaviour.scheduling import make
 from tests.sample.workflows import two_marks
 
 MODELS = ("workflow", "queue", "worker")
@@ -68,6 +69,36 @@ class Pages(AdminTestCase):
         """They work under a strict content security policy."""
         for page in self.every_page():
             self.assert_safe(page)
+
+
+class EveryList(AdminTestCase):
+    MODELS = (*MODELS, "schedule", "operation")
+
+    def setUp(self):
+        super().setUp()
+        self.client.force_login(User.objects.create_superuser("root"))
+
+    def test_takes_no_lookup_from_the_address_but_those_of_its_filters(self):
+        """No column and no relation of a row can be asked for that is not meant to be."""
+        for model in self.MODELS:
+            for lookup in ("pk__regex", "name__contains", "application__startswith", "encoded_context__contains"):
+                self.assertEqual(400, self.list_page(model, **{lookup: "x"}).status_code, (model, lookup))
+
+    def test_adds_and_deletes_nothing(self):
+        """Not for a superuser, not by a request made by hand."""
+        key = str(make(workflow="sample.takes_both").pk)
+        for address, sent in (
+            (url("schedule", "add"), {"name": "x", "workflow": "y", "cron": "* * * * *"}),
+            (url("schedule", "delete", key), {"post": "yes"}),
+            (url("schedule", "change", key), {"cron": "* * * * *"}),
+        ):
+            self.assertEqual(403, self.client.post(address, sent).status_code, address)
+        for model in self.MODELS:
+            sent = {"action": "delete_selected", "_selected_action": key, "post": "yes"}
+            self.client.post(url(model, "changelist"), sent)
+
+        found = Schedule.objects.get(pk=key)
+        self.assertNotEqual("* * * * *", found.cron)
 
 
 class Registration(AdminTestCase):

@@ -32,6 +32,16 @@ class Schedules(AdminTestCase):
             self.assertContains(page, text)
         self.assert_safe(page)
 
+    def test_are_listed_without_their_context(self):
+        """However large it is; nor is it read to ask what is to be done to many."""
+        chosen = {"action": "pause", "_selected_action": self.schedule.pk}
+        for ask, sent in ((self.client.get, {}), (self.client.post, chosen)):
+            with CaptureQueriesContext(connection) as queries:
+                page = ask(url("schedule", "changelist"), sent)
+
+            self.assertEqual(200, page.status_code)
+            self.assertNotIn("encoded_context", " ".join(query["sql"] for query in queries))
+
     def test_are_shown_on_their_own_clock(self):
         """Half past nine in Tokyo, in the list and on the page, wherever the server is."""
         Schedule.objects.update(timezone="Asia/Tokyo")

@@ -261,6 +261,23 @@ class AStartAgainstACancel(TransactionTestCase):
         self.assertEqual(["succeeded"] * 2, statuses())
 
     @skipUnless(connection.vendor == "postgresql", "SQLite locks no single row")
+    def test_meets_an_end_that_strangers_wait_for_in_one_order(self):
+        """They are no children of each other: the end locks who waits for it, too, before itself."""
+        waiting(waiting_child.using(id="b"))
+        waiting(branching.awaits_end_of.using(id="a"), "b")
+        durable.send("b", None)
+        ending = threading.Thread(target=elsewhere, args=[run_until_idle])
+
+        with transaction.atomic():
+            Workflow.objects.all().lock_in_order(["a"])
+            ending.start()
+            eventually(is_anybody_blocked, "the end waits for who is to be woken")
+            Workflow.objects.select_for_update(nowait=True).get(pk="b")
+        ending.join(30)
+
+        self.assertEqual(["succeeded"] * 2, statuses())
+
+    @skipUnless(connection.vendor == "postgresql", "SQLite locks no single row")
     def test_locks_those_who_wait_in_the_same_order(self):
         """Strangers, too: a cancel of both ends of a chain does not hold one while it waits for what is between."""
         waiting(waiting_child.using(id="a"))

@@ -2,6 +2,7 @@
 
 import math
 from datetime import timedelta
+from itertools import pairwise
 from unittest import mock
 
 from django.db import connection
@@ -309,6 +310,31 @@ class WhatSomebodyMayAskFor(TestCase):
         sweep(days=31)
 
         self.assertEqual(([True, True], [False, False]), (before, whole(original, get_handle(child))))
+
+    def test_the_children_that_a_fork_of_a_fork_shares(self):
+        """Whatever has become of the forks in between."""
+        original = succeeded(starts_and_waits, 1)
+        (child,) = children_of(original)
+        between, last = [succeeded(starts_and_waits) for _ in range(2)], waiting(waiting_child)
+        for origin, fork in pairwise([original, *between, last]):
+            Workflow.objects.filter(pk=fork.id).update(forked_from=origin.id)
+        sweep(days=31)
+        sweep(days=31)
+        before = whole(get_handle(child))
+        send(last.id, "end")
+        run_until_idle()
+        sweep(days=31)
+
+        self.assertEqual(([True], [False]), (before, whole(get_handle(child))))
+
+    def test_nobody_else_where_rows_of_other_hands_stand_in_a_circle(self):
+        """Each is a fork of the other one."""
+        (parent, other), children = ended(2), ended(2)
+        Workflow.objects.filter(pk__in=children).update(parent=parent)
+        Workflow.objects.filter(pk=parent).update(forked_from=other)
+        Workflow.objects.filter(pk=other).update(forked_from=parent)
+
+        self.assertEqual(4, sweep(days=31))
 
     def test_the_one_that_a_paused_workflow_waits_for(self):
         """It asks when it is resumed."""

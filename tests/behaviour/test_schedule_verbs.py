@@ -1,6 +1,6 @@
 """What operators do with schedules: pause, resume, edit, trigger, backfill; and what is refused."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
@@ -308,6 +308,16 @@ class ABackfill(ScheduleTestCase):
             schedule.backfill(datetime(2031, 5, 1), NOON)
         with self.assertRaisesMessage(TypeError, "end must be a datetime"):
             schedule.backfill(NOON, "tomorrow")
+
+    def test_needs_moments_that_exist_in_every_zone(self):
+        """An early one has no moment before it; of a late one nothing has come."""
+        schedule = make()
+        first, last = (each.replace(tzinfo=UTC) for each in (datetime.min, datetime.max))
+        with self.assertRaisesMessage(ValueError, "start must lie between the years 2 and 9998"):
+            schedule.backfill(first, NOON)
+        with self.assertRaisesMessage(ValueError, "end must lie between the years 2 and 9998"):
+            schedule.backfill(NOON, last)
+        self.assertEqual([], schedule.backfill(last.replace(year=9998), NOON))
 
 
 class WhatCouldNeverFire(ScheduleTestCase):

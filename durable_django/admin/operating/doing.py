@@ -55,12 +55,19 @@ def set_attributes(row: Any, options: Options) -> Made:
 
 
 def fork(row: Any, options: Options) -> Made:
-    """Fork a workflow; the record keeps the id of the fork."""
+    """Fork a workflow, from a failure once, whoever asks; the record keeps the id of the fork."""
     try:
+        if options["from_failure"] and row.status == Status.FAILED and row.pruned_at is None:
+            made = _alone(row).forked(**options)
+            return {"workflow": made[row.pk]} if made else None
         return {"workflow": row.fork(**options).pk}
     except TypeError as error:
         # What the function does not take was typed by the operator.
         raise ValueError(str(error)) from error
+
+
+def _alone(row: Any) -> Any:
+    return type(row)._default_manager.using(row._state.db).filter(pk=row.pk)
 
 
 def send(row: Any, options: Options) -> Made:

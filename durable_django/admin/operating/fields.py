@@ -32,6 +32,13 @@ class JsonField(forms.CharField):
     def validate(self, value: Any) -> None:
         """Let null be a value: only an empty text is none."""
 
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Whether another value was written; blanks and ends of lines make none, while 1 and true are two."""
+        try:
+            return json.dumps(self.to_python(initial)) != json.dumps(self.to_python(data))
+        except ValidationError:
+            return True
+
     def clean(self, value: Any) -> Any:
         """Return the value. Raises ValidationError if there is no text, or one that is not JSON."""
         if self.required and not str(value or "").strip():

@@ -94,6 +94,9 @@ VERBS = (
         label=_("Fork"),
         effect=_("A new workflow is made out of each, which shares what is kept; the original stays as it is."),
         done=ngettext_lazy("%(n)d workflow was forked.", "%(n)d workflows were forked.", "n"),
+        left=ngettext_lazy(
+            "%(n)d had been forked from its failure already.", "%(n)d had been forked from their failures already.", "n"
+        ),
         log=_("Forked."),
         fits=lambda row: row.pruned_at is None,
         on_each=doing.fork,
