@@ -32,7 +32,10 @@ def redacted(tree: Any, redact: Redact, name: str = "", level: int = 0) -> Any:
         return tree
     if TAG in tree:
         return {**tree, CONTENT: _content(tree, redact, level + 1)}
-    return {key: redacted(value, redact, key, level + 1) for key, value in tree.items()}
+    pairs = [_pair([key, value], redact, level + 1) for key, value in tree.items()]
+    shown = dict(pairs)
+    # Keys that are hidden become equal: as pairs no value takes the place of another.
+    return shown if len(shown) == len(pairs) else {TAG: "dict", CONTENT: pairs}
 
 
 def redacted_call(tree: Any, redact: Redact, parameters: Sequence[str] = ()) -> Any:
