@@ -239,6 +239,23 @@ class AsyncWorkflows(ReplayTestCase):
         self.assert_misfit(partial(gathers, ship, stamp.acall), "step 1.2.1 was recorded as 'ship'")
 
 
+class LongWork(ReplayTestCase):
+    def test_shows_how_far_it_is(self):
+        """A bar on the terminal, beside the answer."""
+        with deployed(packs_and_waits):
+            for number in range(3):
+                waiting(follows.using(id=f"order-{number}"))
+        terminal = StringIO()
+        terminal.isatty = lambda: True
+
+        with deployed(packs_and_waits):
+            call_command("durable", "replay", stdout=StringIO(), stderr=terminal)
+
+        drawn = terminal.getvalue()
+        self.assertIn("\r[####################..........] 2 of 3\r", drawn)
+        self.assertTrue(drawn.endswith("\r[##############################] 3 of 3\n"), drawn)
+
+
 class Which(ReplayTestCase):
     def test_are_live_ones_with_a_history(self):
         """Neither those that have ended nor those that have not begun, nor tasks."""
