@@ -118,7 +118,9 @@ class StoredValues(SimpleTestCase):
 
         self.assertEqual("{'[hidden]': 'Ada'}", described({cards[0]: "Ada"}))
         self.assertEqual("{'[hidden]': 'Ada', 7: 1}", described({cards[0]: "Ada", 7: 1}))
-        self.assertEqual("{'[hidden]': 'Ada', '[hidden]': 'Bob'}", described({cards[0]: "Ada", cards[1]: "Bob"}))
+        self.assertEqual("{'[hidden]': 'Ada', '[hidden] 2': 'Bob'}", described({cards[0]: "Ada", cards[1]: "Bob"}))
+        call = payloads.encode_call((), {cards[0]: "Ada", cards[1]: "Bob"})
+        self.assertEqual("([hidden]='Ada', [hidden] 2='Bob')", payloads.describe_call(call, redact=redact))
 
     def test_ask_about_each_key(self):
         """Without a name, as of any text; the value is asked about with the key as it was."""
