@@ -25,6 +25,8 @@ from durable_django.worker.looks import Look, look
 
 #: Workflows that one check looks at: enough to say what is wrong.
 _MOST = 100
+#: What was put aside for half a minute and has less left than this was left alone by all who look every ten seconds.
+_TAKEN_UP_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -152,8 +154,17 @@ def _without_code(alias: str, limits: Thresholds) -> Iterable[str]:
     """Say which workflows no live worker knows (index durable_workflow_no_code)."""
     aside = Workflow.objects.using(alias).filter(waiting_for=Literal("code"))
     waiting = aside.alias(since=SINCE).filter(since__lt=Later(-limits.delay_seconds)).order_by()
+    projects = _live_projects(alias) if waiting.exists() else set()
+    if len(projects) > 1:
+        # Put aside by workers of another project: its own ones take it up within moments.
+        waiting = waiting.exclude(application__in=projects, run_after__gt=Later(_TAKEN_UP_SECONDS))
     for name, count in _counted(waiting.values_list("name", flat=True)):
         yield f"No live worker knows {plain(name)}: {count} wait for its code."
+
+
+def _live_projects(alias: str) -> set[str]:
+    alive = Worker.objects.using(alias).alive().filter(takes_slots=True, is_draining=False)
+    return set(alive.values_list("application", flat=True))
 
 
 def _counted(values: Any) -> list[tuple[str, str]]:
