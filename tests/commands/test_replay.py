@@ -280,6 +280,19 @@ class Which(ReplayTestCase):
         with self.assertRaisesMessage(CommandError, "not both"):
             call_command("durable", "replay", "order-7", "--status", "failed")
 
+    def test_that_were_pruned_are_an_error_if_they_are_named(self):
+        """F11: there is nothing to read, which is not that it fits; filters leave them out."""
+        with deployed(lambda: pack("x")):
+            follows.using(id="ended").start()
+            run_until_idle()
+        Workflow.objects.get(pk="ended").purge(payloads_only=True)
+
+        found = replay(packs_and_waits, "ended")
+        filtered = replay(packs_and_waits, "--status", "succeeded")
+
+        self.assertEqual(({"fit": 0, "misfits": []}, 1), found)
+        self.assertEqual(({"fit": 0, "misfits": []}, 0), filtered)
+
     def test_are_told_to_people(self):
         """One by one, then how many fit."""
         begun()
