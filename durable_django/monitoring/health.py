@@ -14,7 +14,7 @@ from durable_django.base.clock import Later
 from durable_django.base.texts import plain, spoken_seconds
 from durable_django.conf import durable_settings
 from durable_django.engine import context
-from durable_django.models.fields import Literal
+from durable_django.models.claims import codeless
 from durable_django.models.queue import Queue
 from durable_django.models.schedule import Schedule
 from durable_django.models.standing import SINCE, oldest_seconds
@@ -25,8 +25,6 @@ from durable_django.worker.looks import Look, look
 
 #: Workflows that one check looks at: enough to say what is wrong.
 _MOST = 100
-#: What was put aside for half a minute and has less left than this was left alone by all who look every ten seconds.
-_TAKEN_UP_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -108,8 +106,8 @@ def _with_late_timers(alias: str, found: Look, limits: Thresholds) -> set[str]:
 
 
 def _without_worker(alias: str, queues: set[str]) -> Iterable[str]:
-    alive = Worker.objects.using(alias).alive().filter(takes_slots=True, is_draining=False)
-    served = list(alive.values_list("queues", flat=True)) if queues else []
+    claiming = Worker.objects.using(alias).claiming()
+    served = list(claiming.values_list("queues", flat=True)) if queues else []
     for queue in sorted(queues):
         if not any(not names or queue in names for names in served):
             yield f"Queue {plain(queue)} has work, and no live worker claims from it. Start one: manage.py worker"
@@ -152,19 +150,10 @@ def _overdue(alias: str, found: Look, limits: Thresholds) -> Iterable[str]:
 
 def _without_code(alias: str, limits: Thresholds) -> Iterable[str]:
     """Say which workflows no live worker knows (index durable_workflow_no_code)."""
-    aside = Workflow.objects.using(alias).filter(waiting_for=Literal("code"))
+    aside = Workflow.objects.using(alias).filter(codeless(alias))
     waiting = aside.alias(since=SINCE).filter(since__lt=Later(-limits.delay_seconds)).order_by()
-    projects = _live_projects(alias) if waiting.exists() else set()
-    if len(projects) > 1:
-        # Put aside by workers of another project: its own ones take it up within moments.
-        waiting = waiting.exclude(application__in=projects, run_after__gt=Later(_TAKEN_UP_SECONDS))
     for name, count in _counted(waiting.values_list("name", flat=True)):
         yield f"No live worker knows {plain(name)}: {count} wait for its code."
-
-
-def _live_projects(alias: str) -> set[str]:
-    alive = Worker.objects.using(alias).alive().filter(takes_slots=True, is_draining=False)
-    return set(alive.values_list("application", flat=True))
 
 
 def _counted(values: Any) -> list[tuple[str, str]]:
