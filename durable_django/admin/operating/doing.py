@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from django.utils.translation import gettext
@@ -56,11 +57,8 @@ def set_attributes(row: Any, options: Options) -> Made:
 
 def fork(row: Any, options: Options) -> Made:
     """Fork a workflow; the record keeps the id of the fork."""
-    try:
+    with _calling():
         return {"workflow": row.fork(**options).pk}
-    except TypeError as error:
-        # What the function does not take was typed by the operator.
-        raise ValueError(str(error)) from error
 
 
 def send(row: Any, options: Options) -> Made:
@@ -94,13 +92,15 @@ def drain_row(row: Any, _options: Options) -> Made:
 
 def trigger(row: Any, _options: Options) -> Made:
     """Start the workflow of a schedule."""
-    return {"workflow": row.trigger()}
+    with _calling():
+        return {"workflow": row.trigger()}
 
 
 def backfill(row: Any, options: Options) -> Made:
     """Start what is missing of a schedule; the record keeps how many, the ids follow from the range."""
     _require_few(row, options)
-    made = row.backfill(options["start"], options["end"])
+    with _calling():
+        made = row.backfill(options["start"], options["end"])
     facts = {"start": options["start"].isoformat(), "end": options["end"].isoformat(), "workflows": len(made)}
     return facts if made else None
 
@@ -119,3 +119,12 @@ def _require_few(row: Any, options: Options) -> list[str]:
         )
         raise ValueError(message % {"count": len(ids), "most": MOST_FILLED})
     return ids
+
+
+@contextmanager
+def _calling() -> Iterator[None]:
+    """Let it be a ValueError if a function does not take its arguments: an operator typed them, or a row holds them."""
+    try:
+        yield
+    except TypeError as error:
+        raise ValueError(str(error)) from error
