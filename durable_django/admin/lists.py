@@ -46,8 +46,9 @@ class FixedOrderList(ChangeList):
     @property
     def saved(self) -> list[tuple[Any, str, bool]]:
         given = {name: values[-1] for name, values in self.filter_params.items()}
-        site, model = self.model_admin.admin_site.name, self.opts.model_name
-        return [(title, list_of(site, model, **asked), asked == given) for title, asked in self.model_admin.saved]
+        model_admin: Any = self.model_admin
+        site, model = model_admin.admin_site.name, str(self.opts.model_name)
+        return [(title, list_of(site, model, **asked), asked == given) for title, asked in model_admin.saved]
 
     def get_ordering(self, request: HttpRequest, _queryset: QuerySet[Any]) -> list[Any]:
         return list(self.model_admin.get_ordering(request))
