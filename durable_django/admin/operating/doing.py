@@ -57,8 +57,11 @@ def set_attributes(row: Any, options: Options) -> Made:
 
 def fork(row: Any, options: Options) -> Made:
     """Fork a workflow; the record keeps the id of the fork."""
-    with _calling():
+    try:
         return {"workflow": row.fork(**options).pk}
+    except TypeError as error:
+        # What the function does not take was typed by the operator.
+        raise ValueError(str(error)) from error
 
 
 def send(row: Any, options: Options) -> Made:
@@ -123,7 +126,7 @@ def _require_few(row: Any, options: Options) -> list[str]:
 
 @contextmanager
 def _calling() -> Iterator[None]:
-    """Let it be a ValueError if a function does not take its arguments: an operator typed them, or a row holds them."""
+    """Let it be a ValueError if a function does not take the arguments that its row holds for it."""
     try:
         yield
     except TypeError as error:
