@@ -10,7 +10,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv newest demo run test stress bench lint format types layers migrations coverage check clean
+.PHONY: help venv newest demo run test screenshots stress bench lint format types layers migrations coverage check clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ run: venv ## run the example project: web server, worker and admin
 
 test: venv newest ## run the suite on SQLite and PostgreSQL (ARGS="--only sqlite tests.rooms")
 	@$(PY) -m tests.run $(ARGS)
+
+screenshots: venv ## draw the pictures of the documentation anew, in Chromium
+	@$(PY) -m tests.run --only sqlite tests.browser.pictures
 
 stress: venv ## kill, freeze and cut off workers for a while, then look for lost or doubled work
 	@$(PY) -m tests.stress $(ARGS)

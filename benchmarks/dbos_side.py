@@ -164,6 +164,11 @@ def has_only(state: str) -> bool:
     return not _ask(f"SELECT 1 FROM {_schema()}workflow_status WHERE status <> '{state}' LIMIT 1")
 
 
+def count(state: str) -> int:
+    ((number,),) = _ask(f"SELECT count(*) FROM {_schema()}workflow_status WHERE status = '{state}'")
+    return int(number)
+
+
 def last_step_ended_at() -> float:
     """Return the moment in seconds, by the clock of Python as dbos notes it."""
     ((milliseconds,),) = _ask(f"SELECT max(completed_at_epoch_ms) FROM {_schema()}operation_outputs")

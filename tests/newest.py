@@ -20,8 +20,8 @@ import django
 SERIES = "6.1"
 REQUIREMENT = "Django>=6.1,<6.2"
 FOLDER = Path(__file__).parent.parent / ".venv-newest"
-#: What runs with it by default: on SQLite every room and every promise, on PostgreSQL what is about tasks. Crashes and
-#: the example run with the main Django only: they are about processes, and take the most time.
+#: What runs with it by default: on SQLite every room and every promise, on PostgreSQL what is about tasks. Crashes, the
+#: example and the browser run with the main Django only: they are about processes, and take the most time.
 LABELS = {
     "sqlite": (
         "tests.rooms",

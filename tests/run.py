@@ -25,12 +25,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import newest
+from tests.browser import chromium
 from tests.postgres import temporary_server
 
 DATABASES = ("sqlite", "postgresql")
 PROJECT = Path(__file__).parent.parent
-#: The parts of the suite that start workers and servers.
-WITH_PROCESSES = ("tests.crashes", "tests.example")
+#: The parts of the suite that start workers, servers and browsers.
+WITH_PROCESSES = ("tests.browser", "tests.crashes", "tests.example")
 #: Two processors have no room for more; half of these mostly wait.
 _AT_ONCE = 4
 #: Of any module, also in the workers that tests start. RuntimeWarning is Django's word for a naive datetime.
@@ -132,7 +133,7 @@ def main() -> int:
         with contextlib.ExitStack() as stack:
             suites = [prepared(stack, suite, options) for suite in batch]
             results |= run(suites, parallel=options.parallel_databases and len(suites) > 1)
-    return summarise(results, options.seed)
+    return summarise(results, options.seed, is_whole=not arguments)
 
 
 def batches(options: argparse.Namespace, arguments: list[str]) -> list[list[Suite]]:
@@ -224,13 +225,16 @@ def run(suites: Sequence[SuiteProcess], *, parallel: bool) -> dict[SuiteProcess,
     return results
 
 
-def summarise(results: dict[SuiteProcess, Counts], seed: int) -> int:
+def summarise(results: dict[SuiteProcess, Counts], seed: int, *, is_whole: bool) -> int:
     """Print the counts, those of all databases alone on the last line, and return the exit code."""
     total = sum(results.values(), Counts())
     print()
     for suite, counts in results.items():
         print(f"{suite.name:<24}{counts} in {suite.seconds:.1f} s")
     print(f"Same order of tests: python -m tests.run --seed {seed}")
+    if is_whole and chromium.missing():
+        # Where nobody can overlook it: not among the reasons that each suite gives for what it skipped.
+        print(f"{'!' * 100}\n{chromium.missing()}\n{'!' * 100}")
     print(total, flush=True)
     return 1 if total.failed else 0
 

@@ -76,6 +76,9 @@ TASKS = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# The runner chooses this too, but not for the worker processes that tests start.
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+
 # A zone with daylight saving: what mixes up local time and UTC shows.
 USE_TZ = True
 TIME_ZONE = "Europe/Berlin"

@@ -154,6 +154,7 @@ def _run(call: Call) -> Any:
             continue
         except Refused:
             call.run.guard(_explain_refusal, call)
+            continue
         except (DatabaseError, InterfaceError) as passing:
             error = passing
         reruns += 1
@@ -321,12 +322,17 @@ def _find(call: Call) -> Recorded | None:
 
 
 def _explain_refusal(call: Call) -> None:
-    """Raise why the fence did not hold; if it holds again now, the body itself had broken it in its transaction."""
+    """
+    Raise why the fence did not hold. Return if it holds again, once.
+
+    A crash of the database's server may have undone the claim, and this process has made it again meanwhile
+    (models/tuning.py). If the fence breaks again, it is the body that breaks it in its transaction.
+    """
     run = call.run
     why = faults.until_answered(run.alias, run.owner, "look at the workflow", lambda: checkpoints.look(run))
     if why is not None:
         raise why
-    advice = "Do that in a step that is not atomic."
-    raise Failed(
-        BrokenTransaction(kind="Atomic step", step=call.spec.name, what="changed its own workflow", advice=advice)
-    )
+    if call.was_refused:
+        what, advice = "changed its own workflow", "Do that in a step that is not atomic."
+        raise Failed(BrokenTransaction(kind="Atomic step", step=call.spec.name, what=what, advice=advice))
+    call.was_refused = True

@@ -56,6 +56,7 @@ class Call:
     is_retrying   the row without outcome exists
     is_timed_out  the heartbeat thread has recorded a timeout: whatever the body does now comes too late
     is_cancelled  the task that awaits the body was cancelled, by asyncio.timeout() in the workflow for one: no retry
+    was_refused   its checkpoint was refused, though the workflow is this attempt's
     """
 
     run: Run
@@ -67,6 +68,7 @@ class Call:
     is_retrying: bool = False
     is_timed_out: bool = False
     is_cancelled: bool = False
+    was_refused: bool = False
     began_at: float = field(default=0.0)
 
     @property

@@ -25,10 +25,10 @@ from durable_django.models.workflow import Workflow
 from durable_django.worker.looks import look
 
 #: How often, about, somebody looks; each worker asks as often whether it is its turn.
-_EVERY_SECONDS = 30.0
+_EVERY_SECONDS = 45.0
 _FORGET_EVERY_SECONDS = 3600.0
 #: What was not seen for so long is over: a queue about at its limit must not be told of again and again.
-_QUIET_SECONDS = 120.0
+_QUIET_SECONDS = 150.0
 #: Failures of the last so many seconds are one incident.
 _FAILING_SECONDS = 600.0
 _HIDDEN_SECONDS = 60.0

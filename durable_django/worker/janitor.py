@@ -20,7 +20,7 @@ from durable_django.worker.looks import Look
 
 #: How often the list of workers on this machine is read; their processes are looked at in every turn.
 _NEIGHBOURS_SECONDS = 2.0
-_CODE_SECONDS = 5.0
+_CODE_SECONDS = 10.0
 _QUEUES_SECONDS = 30.0
 #: How often, about, each worker looks for those that wait for workflows that other hands have deleted.
 _BEREFT_SECONDS = 300.0

@@ -1,4 +1,4 @@
-"""Orders in the admin: to look at, with a link to the workflow of each; only the checkout changes them."""
+"""Orders in the admin: to look at, and to mend an address; with a link to the workflow of each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ else:
 
 @admin.register(Order)
 class OrderAdmin(OrderAdminBase):
-    """Every order with the status of its workflow."""
+    """Every order with the status of its workflow. Only the checkout changes what it decides about."""
 
     list_display = ("number", "customer", "product", "amount", "currency", "state", "workflow")
     list_filter = ("state", "currency")
@@ -32,16 +32,21 @@ class OrderAdmin(OrderAdminBase):
         ("Goods", {"fields": ("product", "quantity", "amount", "currency", "card")}),
         ("Customer", {"fields": ("customer", "email", "address", "country")}),
     )
-    readonly_fields = ("workflow",)
+    #: All but the address: there a mistake is mended before somebody resumes the checkout that failed of it.
+    readonly_fields = (
+        *("number", "state", "reason", "workflow", "charge_id", "created_at"),
+        *("product", "quantity", "amount", "currency", "card"),
+    )
 
     def get_queryset(self, _request: HttpRequest) -> OrderQuerySet:
         """Bring the status of each workflow along: a query for each row would make the list slow."""
         return Order.objects.with_workflow_status()
 
-    def has_add_permission(self, _request: HttpRequest) -> bool:
-        return False
+    def save_model(self, _request: HttpRequest, order: Order, form: Any, _change: bool) -> None:  # noqa: FBT001 - Django's
+        """Write what was mended alone: the checkout may have written the rest since the page was opened."""
+        order.save(update_fields=form.changed_data)
 
-    def has_change_permission(self, _request: HttpRequest, _order: Order | None = None) -> bool:
+    def has_add_permission(self, _request: HttpRequest) -> bool:
         return False
 
     def has_delete_permission(self, _request: HttpRequest, _order: Order | None = None) -> bool:

@@ -269,6 +269,20 @@ class AnAtomicStep(TransactionTestCase):
         self.assertEqual(("cancelled", None), (row(handle).status, row(handle).worker))
         self.assertEqual(([], ["past the except clause"]), (steps(handle), labels()))
 
+    def test_that_finds_itself_the_owner_again_is_repeated(self):
+        """A crash of the server undid the claim, which was made again meanwhile: no fault of the body."""
+        changes = iter([cancel])
+
+        def body():
+            Mark.objects.create(label="body")
+            next(changes, lambda: None)()
+
+        with acting(body):
+            handle = acts_atomically.start()
+            run_until_idle()
+
+        self.assertEqual(("succeeded", ["before", "body", "after"]), (handle.status, labels()))
+
     def test_that_changes_its_own_workflow_fails(self):
         """Cancelling or pausing oneself cannot be committed with the checkpoint: a clear error, and nothing held."""
         for change in (cancel, pause):

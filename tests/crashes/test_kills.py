@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import time
+from datetime import timedelta
+from typing import Any
 from unittest import skipIf
 
+from durable_django import WorkflowHandle
 from durable_django.models import Worker, Workflow
 from tests.crashes.harness import CrashTestCase, is_postgresql, wait_until
 from tests.sample.crashing import dies_in_atomic, dies_in_plain, marks
@@ -106,34 +108,37 @@ class AKilledWorker(CrashTestCase):
 
 
 class WithDefaultSettings(CrashTestCase):
-    def test_a_killed_child_is_replaced_and_its_work_recovered_within_three_seconds(self):
-        """B14: on a living host nobody waits for the lease of 30 seconds."""
+    """On a living host nobody waits for the lease of 30 seconds (B14)."""
+
+    def assert_taken_over_within_the_lease(self, child: int, handle: WorkflowHandle[Any]) -> None:
+        """What the killed child held was run again, since somebody has ended its lease before its time."""
+        self.wait_for_flag("in-w-plain", times=2)
+        self.assertEqual(["w-before", "w-plain", "w-after"], handle.result(timeout=60))
+        row = Worker.objects.get(pid=child)
+        self.assertLess(row.lease_expires_at, row.heartbeat_at + timedelta(seconds=30))
+
+    def test_a_killed_child_is_replaced_and_its_work_recovered(self):
+        """Its supervisor buries it."""
         worker = self.start_worker(settings={})
         handle = dies_in_plain.start("w")
         self.wait_for_flag("in-w-plain")
 
-        os.kill(worker.child, signal.SIGKILL)
-        killed_at = time.monotonic()
-        self.wait_for_flag("in-w-plain", times=2)
-        seconds = time.monotonic() - killed_at
+        child = worker.child
+        os.kill(child, signal.SIGKILL)
 
-        self.assertEqual(["w-before", "w-plain", "w-after"], handle.result(timeout=60))
-        self.assertLess(seconds, 3.0)
+        self.assert_taken_over_within_the_lease(child, handle)
 
-    def test_a_neighbour_takes_over_from_a_killed_supervisor_and_child_within_three_seconds(self):
-        """B14: a worker of the same host sees that the process is gone, though nobody buried it."""
+    def test_a_neighbour_takes_over_from_a_killed_supervisor_and_child(self):
+        """A worker of the same host sees that the process is gone, though nobody buried it."""
         victim = self.start_worker(settings={})
         handle = dies_in_plain.start("w")
         self.wait_for_flag("in-w-plain")
         self.start_worker(settings={})
 
+        child = victim.child
         victim.kill_all()
-        killed_at = time.monotonic()
-        self.wait_for_flag("in-w-plain", times=2)
-        seconds = time.monotonic() - killed_at
 
-        self.assertEqual(["w-before", "w-plain", "w-after"], handle.result(timeout=60))
-        self.assertLess(seconds, 3.0)
+        self.assert_taken_over_within_the_lease(child, handle)
 
 
 class AKilledSupervisor(CrashTestCase):
