@@ -14,6 +14,12 @@ const names = out.slice(-5).map((found) => found.outerHTML.slice(0, 100));
 return [`${document.documentElement.scrollWidth - width} px`, ...names];
 """
 
+#: What fits a selector and has to be scrolled sideways to be read.
+SCROLLING = """
+const scrolls = (found) => found.scrollWidth > found.clientWidth;
+return [...document.querySelectorAll(arguments[0])].filter(scrolls).map((found) => found.innerText.slice(0, 100));
+"""
+
 #: What the keyboard is at: not what is shown, which a style may have put in capitals.
 FOCUSED = """
 const found = document.activeElement;

@@ -53,6 +53,15 @@ class EveryPage(FailedCheckoutMixin, BrowserTestCase):
                     self.assertEqual([], self.light_patches() if theme == "dark" else [])
                     self.assertEqual([], self.visitor.complaints())
 
+    def test_tables_show_all_their_columns_on_a_desk(self):
+        """At 1280 pixels, with the navigation and the filters open, nothing is scrolled sideways."""
+        self.visitor.resize(max(WIDTHS), 900)
+        for path in self.pages():
+            with self.subTest(path=path):
+                self.visitor.go(path)
+
+                self.assertEqual([], self.visitor.measure(measures.SCROLLING, ".results, .durable-scroll"))
+
     def test_forms_of_verbs_fit(self):
         """What asks for confirmation fits on a telephone, is dark in the dark, and the browser finds nothing wrong."""
         self.visitor.prefer("dark")
