@@ -20,15 +20,17 @@ const scrolls = (found) => found.scrollWidth > found.clientWidth;
 return [...document.querySelectorAll(arguments[0])].filter(scrolls).map((found) => found.innerText.slice(0, 100));
 """
 
-#: Whether something that fits one selector lies on something that fits another one.
+#: Whether the text of what fits one selector is covered by something that fits another one.
 COVERED = """
-const boxes = (selector) => [...document.querySelectorAll(selector)].map((found) => {
+const found = (selector) => [...document.querySelectorAll(selector)];
+const texts = found(arguments[0]).map((each) => {
   const range = document.createRange();
-  range.selectNodeContents(found);
+  range.selectNodeContents(each);
   return range.getBoundingClientRect();
 });
+const boxes = found(arguments[1]).map((each) => each.getBoundingClientRect());
 const meet = (one, two) => one.left < two.right && two.left < one.right && one.top < two.bottom && two.top < one.bottom;
-return boxes(arguments[0]).some((one) => boxes(arguments[1]).some((two) => meet(one, two)));
+return texts.some((text) => boxes.some((box) => meet(text, box)));
 """
 
 #: What the keyboard is at: not what is shown, which a style may have put in capitals.
