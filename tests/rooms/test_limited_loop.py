@@ -6,6 +6,7 @@ from django.db import connection
 
 from durable_django import Rate
 from durable_django.models import Queue, Worker, Workflow, limited_claims, partitions
+from tests.behaviour.crowds import multiply
 from tests.behaviour.support import eventually
 from tests.rooms.looping import LoopTestCase
 from tests.sample.promises import takes_order
@@ -80,10 +81,10 @@ class PartitionsAtTheirLimit(LoopTestCase):
         Worker.objects.register("other", 3600, hostname="test", pid=0)
         alike = {"name": takes_order.name, "arguments": '{"args":[7],"kwargs":{}}', "max_recoveries": 20}
         for line, state in enumerate(({"status": "running", "worker": "other", "attempt": 1}, {"status": "queued"})):
-            Workflow.objects.bulk_create(
-                Workflow(id=f"t{number:04}-{line}", partition_key=f"t{number:04}", line=line, **alike, **state)
-                for number in range(count)
-            )
+            first = Workflow(id=f"t0000-{line}", partition_key="t0000", line=line, **alike, **state)
+            Workflow.objects.bulk_create([first])
+            key = "'t' || substr(CAST(10000 + numbers.number AS text), 2)"
+            multiply(first, count, id=f"{key} || '-{line}'", partition_key=key)
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE durable_django_workflow")
 
