@@ -109,11 +109,11 @@ class PartitionsAtTheirLimit(LoopTestCase):
         return claim.call_count
 
     def test_hold_up_no_fresh_one(self):
-        """Wherever it stands among a thousand of them: a look and some claims, without a poll in between."""
-        self.fill(1000)
+        """Wherever it stands among hundreds of them: a look and some claims, without a poll in between."""
+        self.fill(400)
         self.turns_until(lambda: self.now > 1002)
 
-        for key in ("a", "t0100a", "t0550a", "z"):
+        for key in ("a", "t0100a", "t0250a", "z"):
             is_claimed = self.start_in(key)
             self.loop.ring()
             turns, seconds = self.turns_until(is_claimed)
@@ -125,7 +125,7 @@ class PartitionsAtTheirLimit(LoopTestCase):
 
     def test_hold_up_no_fresh_one_that_nobody_has_told_of(self):
         """The next poll finds it."""
-        self.fill(1000)
+        self.fill(400)
         self.turns_until(lambda: self.now > 1002)
 
         turns, seconds = self.turns_until(self.start_in("z"))
@@ -133,14 +133,14 @@ class PartitionsAtTheirLimit(LoopTestCase):
         self.assertLess((turns, seconds), (10, 1.2))
 
     def test_are_passed_by_once_a_poll(self):
-        """A worker that finds nothing rests, though there are a thousand."""
-        self.fill(1000)
+        """A worker that finds nothing rests, though there are hundreds."""
+        self.fill(400)
         self.turns_until(lambda: self.now > 1002)
         end = self.now + 10
 
         claims = self.claims_until(lambda: self.now > end)
 
-        self.assertLess(claims, 12 * 6)
+        self.assertLess(claims, 12 * 3)
 
     def test_of_any_number_leave_a_poll_between_so_many(self):
         """The next poll goes on behind them."""
