@@ -234,16 +234,16 @@ def at_a_glance(site: str) -> list[Any]:
 
 
 def _badge(queue: Any) -> SafeString | str:
-    """Return the state; of a paused queue also whether it is drained, where it was counted what runs."""
+    """Return the state; of a paused queue also whether something still runs, where that was counted."""
     if not queue.is_paused:
         return badge("succeeded", _("open"))
     depth: Depth | None = getattr(queue, "depth", None)
-    return with_help(badge("paused", _("paused")), depth and _drained(depth.running))
+    return with_help(badge("paused", _("paused")), depth and _still_running(depth.running))
 
 
-def _drained(running: int) -> str:
+def _still_running(running: int) -> str:
     if not running:
-        return gettext("drained")
+        return gettext("nothing runs")
     return ngettext("draining: %(n)d still runs", "draining: %(n)d still run", running) % {"n": running}
 
 
