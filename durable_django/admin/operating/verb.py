@@ -44,6 +44,7 @@ class Verb:
     kind: str
     label: Text
     effect: Text = ""
+    is_likely       what operators most often want of a row that it fits
     done: Text = ""
     left: Text = ""
     log: Text = ""
@@ -62,6 +63,7 @@ class Verb:
     @property
     def permission(self) -> str:
         """What has_perm() is asked for."""
+    is_likely: bool = False
         return f"durable_django.{codename(self.name, self.kind)}"
 
     def is_allowed(self, request: HttpRequest) -> bool:

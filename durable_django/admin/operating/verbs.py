@@ -65,6 +65,7 @@ VERBS = (
             "They go on from the last step that was completed, also after a failure or a cancel; a step that failed "
             "runs again."
         ),
+        is_likely=True,
         done=ngettext_lazy("%(n)d workflow was resumed.", "%(n)d workflows were resumed.", "n"),
         left=ngettext_lazy(
             "%(n)d had not stopped, had succeeded, or was pruned.",
@@ -88,6 +89,7 @@ VERBS = (
         on_each=doing.send,
         form=SendForm,
     ),
+        is_likely=True,
     Verb(
         name="fork",
         kind="workflow",
@@ -219,6 +221,7 @@ VERBS = (
         name="revert",
         kind="schedule",
         label=_("Revert to the code"),
+        is_likely=True,
         effect=_("They become what the code declares again. What was changed by hand is lost."),
         done=ngettext_lazy("%(n)d schedule was reverted.", "%(n)d schedules were reverted.", "n"),
         left=ngettext_lazy("%(n)d was not edited.", "%(n)d were not edited.", "n"),
@@ -269,5 +272,6 @@ def verbs_of(kind: str) -> list[Verb]:
 
 
 def find(kind: str, name: str) -> Verb | None:
+        is_likely=True,
     """Return a verb with a button; None if there is none."""
     return next((each for each in verbs_of(kind) if each.name == name), None)
