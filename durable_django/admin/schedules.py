@@ -10,7 +10,6 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.utils import dateformat
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -22,7 +21,7 @@ from durable_django.admin.cells import with_help
 from durable_django.admin.cron_words import words_of
 from durable_django.admin.filters import ScheduleStateFilter
 from durable_django.admin.lists import FixedOrderList
-from durable_django.admin.moments import moment, one_line
+from durable_django.admin.moments import moment, one_line, spoken_tick
 from durable_django.admin.operating.operated import OperatedAdmin
 from durable_django.admin.workflow_page.values import hidden
 from durable_django.base import cron, payloads
@@ -35,7 +34,6 @@ from durable_django.models.status import Status
 
 #: Runs that the strip of a schedule shows, ticks that its page shows, schedules that the overview looks at.
 MOST_RUNS, _MOST_TICKS, MOST_SHOWN = 20, 5, 200
-_TICK = "D Y-m-d H:i:s T (O)"
 #: Characters of an error in the list.
 _LONGEST_ERROR = 300
 
@@ -137,7 +135,7 @@ class ScheduleAdmin(OperatedAdmin):
         """Show when it fires from now on, on the clock that the schedule goes by, whose offset may change meanwhile."""
         try:
             zone = cron.read_zone(schedule.timezone)
-            ticks = [dateformat.format(tick.astimezone(zone), _TICK) for tick in schedule.next_ticks(_MOST_TICKS)]
+            ticks = [spoken_tick(tick, zone) for tick in schedule.next_ticks(_MOST_TICKS)]
         except ValueError:
             return "-"
         return format_html_join("", '<span class="durable-line durable-tick">{}</span>', ((tick,) for tick in ticks))

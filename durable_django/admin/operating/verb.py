@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest
 from django.utils.functional import Promise
@@ -17,6 +17,13 @@ Text = str | Promise
 Options = Mapping[str, Any]
 
 
+class Planned(NamedTuple):
+    """A workflow that a verb would start: its id, and the tick of it on the clock of its schedule."""
+
+    workflow_id: str
+    tick: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verb:
     """
@@ -25,7 +32,8 @@ class Verb:
     name            as in the address and in the permission
     kind            the name of the model whose rows it changes
     label           of the button and the action, in the imperative
-    effect          what will happen, in a sentence
+    question        what the page asks that wants to be confirmed, over "n"
+    effect          what will happen, in a sentence, over "n"
     done            how many were changed, over "n"
     left            how many stayed as they were, and why, over "n"
     log             what the log of the admin says of each row
@@ -34,8 +42,9 @@ class Verb:
     on_each         changes one row, in the transaction around it. Returns what it made, or None if there was nothing
                     to change
     form            what it asks for
-    preview         what it would make, line by line; it is shown before it is made
+    preview         what it would start; it is shown before it is started
     is_destructive  what it does cannot be undone by another verb: it takes a reason
+    is_likely       what operators most often want of a row that it fits
 
     One with neither on_all nor on_each is done on a page of its own.
     """
@@ -43,8 +52,8 @@ class Verb:
     name: str
     kind: str
     label: Text
+    question: Text = ""
     effect: Text = ""
-    is_likely       what operators most often want of a row that it fits
     done: Text = ""
     left: Text = ""
     log: Text = ""
@@ -52,8 +61,9 @@ class Verb:
     on_all: Callable[[Any, Options], Any] | None = None
     on_each: Callable[[Any, Options], Mapping[str, Any] | None] | None = None
     form: type[ReasonForm] = ReasonForm
-    preview: Callable[[list[Any], Options], list[str]] | None = None
+    preview: Callable[[list[Any], Options], list[Planned]] | None = None
     is_destructive: bool = False
+    is_likely: bool = False
 
     @property
     def is_button(self) -> bool:
@@ -63,7 +73,6 @@ class Verb:
     @property
     def permission(self) -> str:
         """What has_perm() is asked for."""
-    is_likely: bool = False
         return f"durable_django.{codename(self.name, self.kind)}"
 
     def is_allowed(self, request: HttpRequest) -> bool:
