@@ -27,6 +27,7 @@ from durable_django.admin.workflow_page.values import hidden
 from durable_django.base import cron, payloads
 from durable_django.base.texts import plain, plain_lines, shortened
 from durable_django.engine import context
+from durable_django.management.durations import spoken_seconds
 from durable_django.management.outcomes import Outcome, last_runs
 from durable_django.management.showing import showing
 from durable_django.models.schedule import Schedule
@@ -54,7 +55,7 @@ class ScheduleAdmin(OperatedAdmin):
     ordering = ("name",)
     fields = (
         "name", "state", "error", "workflow", "cron", "words", "timezone", "upcoming", "outcomes", "queue",
-        "shown_context", "catch_up", "overlap", "jitter_seconds", "looked_at_next", "fired", "resumed", "application",
+        "shown_context", "catch_up", "overlap", "jitter", "looked_at_next", "fired", "resumed", "application",
         "created",
     )  # fmt: skip
     #: Columns of which nothing is said if they are empty, by the fields that show them.
@@ -66,7 +67,8 @@ class ScheduleAdmin(OperatedAdmin):
         "application": "application",
     }
     readonly_fields = (
-        "state", "words", "upcoming", "outcomes", "shown_context", "looked_at_next", "fired", "resumed", "created",
+        "state", "words", "upcoming", "outcomes", "shown_context", "jitter", "looked_at_next", "fired", "resumed",
+        "created",
     )  # fmt: skip
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002 - Django's names
@@ -144,6 +146,11 @@ class ScheduleAdmin(OperatedAdmin):
     def looked_at_next(self, schedule: Schedule) -> str:
         """Show when a worker looks at it next, on the clock that the schedule goes by."""
         return _on_its_clock(schedule, schedule.next_at) if schedule.next_at else "-"
+
+    @admin.display(description=_("jitter"))
+    def jitter(self, schedule: Schedule) -> str:
+        """Show by how much a start may be late at most."""
+        return spoken_seconds(schedule.jitter_seconds) if schedule.jitter_seconds else "-"
 
     @admin.display(description=_("fired until"))
     def fired(self, schedule: Schedule) -> str:
