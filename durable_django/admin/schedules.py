@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from durable_django.admin.addresses import page_of
 from durable_django.admin.badges import badge
-from durable_django.admin.cells import with_help
+from durable_django.admin.cells import breakable, with_help
 from durable_django.admin.cron_words import words_of
 from durable_django.admin.filters import ScheduleStateFilter
 from durable_django.admin.lists import FixedOrderList
@@ -43,7 +43,7 @@ _LONGEST_ERROR = 300
 class ScheduleAdmin(OperatedAdmin):
     """When each schedule fires next, and which do not fire."""
 
-    list_display = ("name", "state", "text", "upcoming_one", "outcomes", "definition")
+    list_display = ("key", "state", "text", "upcoming_one", "outcomes", "definition")
     list_filter = ("is_paused", "is_retired", ScheduleStateFilter)
     allowed_lookups = frozenset({"is_paused__exact", "is_retired__exact", ScheduleStateFilter.parameter_name})
     saved = (
@@ -90,6 +90,11 @@ class ScheduleAdmin(OperatedAdmin):
         """All are; this one takes the place of another."""
         return [*super().get_readonly_fields(request, obj), "hidden_context"]
 
+    @admin.display(description=_("name"))
+    def key(self, schedule: Schedule) -> SafeString:
+        """Show the name, which leads to the page."""
+        return breakable(plain(schedule.name))
+
     @admin.display(description=_("state"))
     def state(self, schedule: Schedule) -> SafeString:
         """Show whether it fires, and whether as the code says."""
@@ -130,7 +135,7 @@ class ScheduleAdmin(OperatedAdmin):
     @admin.display(description=_("workflow"))
     def definition(self, schedule: Schedule) -> SafeString | str:
         """Show what it starts, and why it cannot if that is so."""
-        return with_help(plain(schedule.workflow), shortened(plain(schedule.error), _LONGEST_ERROR), "fault")
+        return with_help(breakable(plain(schedule.workflow)), shortened(plain(schedule.error), _LONGEST_ERROR), "fault")
 
     @admin.display(description=_("next ticks"))
     def upcoming(self, schedule: Schedule) -> SafeString | str:
@@ -142,15 +147,15 @@ class ScheduleAdmin(OperatedAdmin):
             return "-"
         return format_html_join("", '<span class="durable-line durable-tick">{}</span>', ((tick,) for tick in ticks))
 
-    @admin.display(description=_("looked at next"))
-    def looked_at_next(self, schedule: Schedule) -> str:
-        """Show when a worker looks at it next, on the clock that the schedule goes by."""
-        return _on_its_clock(schedule, schedule.next_at) if schedule.next_at else "-"
-
     @admin.display(description=_("jitter"))
     def jitter(self, schedule: Schedule) -> str:
         """Show by how much a start may be late at most."""
         return spoken_seconds(schedule.jitter_seconds) if schedule.jitter_seconds else "-"
+
+    @admin.display(description=_("looked at next"))
+    def looked_at_next(self, schedule: Schedule) -> str:
+        """Show when a worker looks at it next, on the clock that the schedule goes by."""
+        return _on_its_clock(schedule, schedule.next_at) if schedule.next_at else "-"
 
     @admin.display(description=_("fired until"))
     def fired(self, schedule: Schedule) -> str:
@@ -203,6 +208,7 @@ def at_a_glance(site: str) -> list[Any]:
     rows = Schedule.objects.using(context.alias_of_workflows()).order_by(F("next_at").asc(nulls_last=True), "name")
     found: list[Any] = list(rows.defer("encoded_context", "declared")[:MOST_SHOWN])
     for schedule in found:
+        schedule.shown_name = breakable(plain(schedule.name))
         schedule.address = page_of(site, "schedule", schedule.pk)
         schedule.spoken_next = _on_its_clock(schedule, schedule.next_at) if schedule.next_at else "-"
         schedule.words = words_of(schedule.cron) or schedule.cron

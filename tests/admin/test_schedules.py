@@ -29,7 +29,7 @@ class Schedules(AdminTestCase):
         page = self.list_page("schedule")
 
         for text in ("s", ">on</span>", "30 9 * * *", "UTC", "sample.takes_both"):
-            self.assertContains(page, text)
+            self.assertIn(text, self.text(page))
         self.assert_safe(page)
 
     def test_are_listed_without_their_context(self):

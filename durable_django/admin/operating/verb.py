@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 from django.http import HttpRequest
 from django.utils.functional import Promise
+from django.utils.safestring import SafeString
 
+from durable_django.admin.cells import breakable
 from durable_django.admin.operating.forms import ReasonForm
 from durable_django.models.permissions import codename
 
@@ -22,6 +24,11 @@ class Planned(NamedTuple):
 
     workflow_id: str
     tick: str
+
+    @property
+    def shown_id(self) -> SafeString:
+        """The id as a table shows it."""
+        return breakable(self.workflow_id)
 
 
 @dataclass(frozen=True, kw_only=True)
