@@ -76,12 +76,21 @@ class ScheduleAdmin(OperatedAdmin):
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         schedule = super().get_object(request, object_id, from_field)
-        return schedule and with_outcomes([schedule])[0]
+        return with_outcomes([schedule])[0] if schedule and _may_view_runs(request) else schedule
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Show runs to those who may view workflows."""
+        return [each for each in super().get_list_display(request) if each != "outcomes" or _may_view_runs(request)]
 
     def get_fields(self, request: HttpRequest, obj: Schedule | None = None) -> list[Any]:
-        """Leave out what is empty, and show of the context only its size to those who may not see payloads."""
-        empty = {field for field, column in self.omitted.items() if obj is not None and not getattr(obj, column)}
-        fields = [field for field in super().get_fields(request, obj) if field not in empty]
+        """
+        Leave out what is empty, and the runs for those who may not view workflows.
+
+        Of the context those who may not see payloads are shown only its size.
+        """
+        left_out = {field for field, column in self.omitted.items() if obj is not None and not getattr(obj, column)}
+        left_out |= set() if _may_view_runs(request) else {"outcomes"}
+        fields = [field for field in super().get_fields(request, obj) if field not in left_out]
         if "shown_context" in fields and not request.user.has_perm("durable_django.view_payload"):
             fields[fields.index("shown_context")] = "hidden_context"
         return fields
@@ -192,7 +201,8 @@ class ScheduleList(FixedOrderList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.result_list = with_outcomes(list(self.result_list))
+        if _may_view_runs(request):
+            self.result_list = with_outcomes(list(self.result_list))
 
 
 def with_outcomes(schedules: list[Any]) -> list[Any]:
@@ -213,6 +223,10 @@ def at_a_glance(site: str) -> list[Any]:
         schedule.spoken_next = _on_its_clock(schedule, schedule.next_at) if schedule.next_at else "-"
         schedule.words = words_of(schedule.cron) or schedule.cron
     return found
+
+
+def _may_view_runs(request: HttpRequest) -> bool:
+    return bool(request.user.has_perm("durable_django.view_workflow"))
 
 
 def _of_run(run: Outcome, schedule: Schedule) -> str:

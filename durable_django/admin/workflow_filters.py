@@ -18,7 +18,7 @@ from durable_django.conf import durable_settings
 from durable_django.engine import context
 from durable_django.management import failing
 from durable_django.management.census import PARTS
-from durable_django.models.fields import Literal
+from durable_django.models.claims import codeless
 from durable_django.models.queue import Queue
 from durable_django.models.status import Status
 from durable_django.models.worker import Worker
@@ -57,7 +57,7 @@ def _stalled() -> Q:
 
 
 def _codeless() -> Q:
-    return Q(waiting_for=Literal("code"))
+    return codeless(context.alias_of_workflows())
 
 
 def _late() -> Q:

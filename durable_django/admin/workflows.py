@@ -72,7 +72,11 @@ class WorkflowAdmin(OperatedAdmin):
         return download(found, source)
 
     def has_payload_permission(self, request: HttpRequest, _obj: Workflow | None = None) -> bool:
-        """Whether the user may see arguments, results, errors, messages and what else people and code have put in."""
+        """
+        Whether the user may see arguments, results, errors, messages, events and entries of streams.
+
+        Attributes are no payloads: whoever may view workflows sees them, without their secrets.
+        """
         return bool(request.user.has_perm("durable_django.view_payload"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

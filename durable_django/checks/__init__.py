@@ -17,7 +17,7 @@ postgresql.py    E016 stricter than READ COMMITTED              E017 a pool with
 connections.py   W003 more than the server takes (asked of the database, by `check --database default`)
                  W007 more than the pool holds
 tables.py        W013 unapplied migrations     W014 an index is missing     W015 a schedule cannot fire
-                 (all three by `check --database default`)
+                 W017 a schedule is another project's (all four by `check --database default`)
 project.py       E104 TASKS needs the package django-tasks (others of 1xx: see tasks/checking.py)
                  W002 another app's `worker` command hides ours W009 USE_TZ is off
                  W010 DEBUG in production (`check --deploy`)     W011 addresses that nobody may read

@@ -1,4 +1,4 @@
-"""What the tables lack: migrations, indexes, schedules that can fire; asked of the database, by `check --database`."""
+"""What the tables lack: migrations, indexes, schedules that fire as declared; by `check --database`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.db.migrations.exceptions import BadMigrationError, NodeNotFoundError
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import UniqueConstraint
 
-from durable_django.base import registry
+from durable_django.base import registry, timetable
 from durable_django.checks.routing import connection_of_tables
 from durable_django.checks.settings import check_settings
 from durable_django.conf import durable_settings
@@ -37,7 +37,7 @@ def check_tables(databases: Sequence[str] | None = None, **_kwargs: Any) -> list
     connection = _connection_of(databases)
     if connection is None or _unapplied(connection):
         return []
-    return list(_judge_indexes(connection)) or list(_judge_schedules(connection))
+    return list(_judge_indexes(connection)) or [*_judge_schedules(connection), *_judge_owners(connection)]
 
 
 def _connection_of(databases: Sequence[str] | None) -> Any:
@@ -81,6 +81,19 @@ def _judge_schedules(connection: Any) -> Iterator[CheckMessage]:
         if fault := _fault_in(schedule):
             hint = f"Mend it in the code or the admin, or pause it: manage.py durable schedules {schedule.name} --pause"
             yield Warning(f"Schedule {schedule.name} does not fire: {fault}", hint=hint, id="durable_django.W015")
+
+
+def _judge_owners(connection: Any) -> Iterator[CheckMessage]:
+    if check_settings():
+        return
+    rows = apps.get_model(_LABEL, "Schedule").objects.using(connection.alias).foreign(durable_settings.APPLICATION)
+    for schedule in rows.filter(name__in=timetable.schedules.by_name()).order_by("name"):
+        text = (
+            f"Schedule {schedule.name} is declared by this code, with APPLICATION {durable_settings.APPLICATION!r}, "
+            f"but its row is of {schedule.application!r}: what is declared here does not fire."
+        )
+        hint = "Give it another name: @schedule(name='...'). If only APPLICATION was changed, change the row as well."
+        yield Warning(text, hint=hint, id="durable_django.W017")
 
 
 def _fault_in(schedule: Any) -> str:

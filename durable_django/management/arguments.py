@@ -13,6 +13,8 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from durable_django.api.durations import LONGEST_SECONDS
 from durable_django.base.clock import Later, uses_time_zones
+from durable_django.base.given import validate_attributes
+from durable_django.exceptions import NotSerializable, PayloadTooLarge
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhdw])", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -89,7 +91,11 @@ def attribute(given: str) -> tuple[str, Any]:
     key, equals, said = text(given).partition("=")
     if not equals or not key:
         raise _refusal("KEY=VALUE", given)
-    return key, _json_or_text(said)
+    try:
+        return key, validate_attributes({key: _json_or_text(said)})[key]
+    except (NotSerializable, PayloadTooLarge) as error:
+        message = f"expected a value that the database can hold, got {given[:200]!r} ({error})"
+        raise argparse.ArgumentTypeError(message) from error
 
 
 def value(given: str) -> Any:

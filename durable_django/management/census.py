@@ -12,6 +12,7 @@ from django.db.models import Q
 from durable_django.base.clock import Later
 from durable_django.engine import context
 from durable_django.management.counting import Count, Counted
+from durable_django.models.claims import codeless
 from durable_django.models.fields import Literal
 from durable_django.models.status import Status
 from durable_django.models.workflow import Workflow
@@ -43,7 +44,7 @@ class Census:
     by_status     every status with its count
     failed_lately failures of the last day
     stalled       held by a worker that is gone
-    codeless      put aside because no worker that has looked at them knows their code
+    codeless      put aside because no live worker knows their code
     """
 
     by_status: dict[str, Count]
@@ -59,7 +60,7 @@ def take() -> Census:
     wanted += [
         Counted(rows.filter(PARTS["failed"][0], finished_at__gte=Later(-RECENT_SECONDS)).order_by()),
         Counted(rows.orphaned().order_by()),
-        Counted(rows.filter(waiting_for=Literal("code")).order_by()),
+        Counted(rows.filter(codeless(rows.db)).order_by()),
     ]
     # A row to stand on: the newest is found at once.
     found = rows.order_by("-created_at").values_list(*wanted).first() or [0] * len(wanted)

@@ -27,21 +27,23 @@ class Verb:
 
     done     what has become of them then
     acts_on  the states in which the verb of the queryset changes a workflow; it decides, this only counts
+    goal     the states in which a workflow already is what the verb makes of it: nothing to do, and no error
     options  what the verb of the queryset takes
     """
 
     name: str
     done: str
     acts_on: tuple[Status, ...]
+    goal: tuple[Status, ...] = ()
     options: tuple[str, ...] = ()
 
 
 _LIVE = (Status.QUEUED, Status.RUNNING, Status.WAITING)
 VERBS = {
-    "cancel": Verb("cancel", "cancelled", (*_LIVE, Status.PAUSED), ("reason", "children")),
-    "pause": Verb("pause", "paused", _LIVE, ("reason",)),
-    "resume": Verb("resume", "resumed", (Status.PAUSED, Status.FAILED, Status.CANCELLED), ("children",)),
-    "purge": Verb("purge", "purged", Status.terminal(), ("children", "payloads_only")),
+    "cancel": Verb("cancel", "cancelled", (*_LIVE, Status.PAUSED), (Status.CANCELLED,), ("reason", "children")),
+    "pause": Verb("pause", "paused", _LIVE, (Status.PAUSED,), ("reason",)),
+    "resume": Verb("resume", "resumed", (Status.PAUSED, Status.FAILED, Status.CANCELLED), _LIVE, ("children",)),
+    "purge": Verb("purge", "purged", Status.terminal(), (), ("children", "payloads_only")),
 }
 _CHILDREN = {
     "cancel": ("--no-children", "store_false", "let go on what they have started"),
@@ -76,7 +78,11 @@ def require_chosen(options: dict[str, Any]) -> None:
 
 
 def change(command: BaseCommand, options: dict[str, Any]) -> None:
-    """Change the chosen workflows and report how many. Raises CommandError if it may not, or is stopped."""
+    """
+    Change the chosen workflows and report how many.
+
+    Raises CommandError if it may not, is stopped, or, behind the report, if some that were named could not be changed.
+    """
     verb = VERBS[options["verb"]]
     require_chosen(options)
     changed, unchanged = (
@@ -88,6 +94,14 @@ def change(command: BaseCommand, options: dict[str, Any]) -> None:
         )
     )
     command.stdout.write(_report(verb, changed, unchanged, is_json=options["json"]))
+    require_all(verb.done, [key for key, status in unchanged.items() if status not in verb.goal])
+
+
+def require_all(done: str, missed: Sequence[str]) -> None:
+    """Raise CommandError for workflows that were named and are not what was asked for."""
+    if missed:
+        words = f"{len(missed)} of the workflows that were named could not be {done}"
+        raise CommandError(f"{words}. See: manage.py durable show {plain(missed[0])}")
 
 
 def _change_named(command: BaseCommand, verb: Verb, options: dict[str, Any]) -> tuple[int, dict[str, str]]:

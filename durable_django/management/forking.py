@@ -23,12 +23,14 @@ class Outcome:
 
     forks      ids of the new forks, by those of their origins
     unchanged  why others were left as they are
+    missed     of these, the ones that have no fork
     refused    why others could not be forked so
     """
 
     def __init__(self) -> None:
         self.forks: dict[str, str] = {}
         self.unchanged: dict[str, str] = {}
+        self.missed: list[str] = []
         self.refused: dict[str, str] = {}
 
 
@@ -74,6 +76,7 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
     _report(command, outcome, options)
     if outcome.refused:
         raise CommandError(_refusals(outcome))
+    changing.require_all("forked", outcome.missed)
 
 
 def _require_valid(options: dict[str, Any]) -> None:
@@ -87,7 +90,8 @@ def _require_valid(options: dict[str, Any]) -> None:
 def _named(options: dict[str, Any], outcome: Outcome) -> tuple[WorkflowQuerySet, list[str]]:
     chosen = dict(selection.by_ids(options["ids"]))
     allowed = (Status.FAILED,) if options["from_failure"] else tuple(Status)
-    outcome.unchanged.update((key, status) for key, status in chosen.items() if status not in allowed)
+    outcome.missed = [key for key, status in chosen.items() if status not in allowed]
+    outcome.unchanged.update((key, chosen[key]) for key in outcome.missed)
     return selection.workflows(), [key for key in chosen if key not in outcome.unchanged]
 
 

@@ -23,10 +23,11 @@ from durable_django.models.workflow import Workflow
 LISTED = (
     "id", "name", "status", "queue", "priority", "attempt", "recoveries", "worker", "waiting_for", "run_after",
     "deadline", "created_at", "started_at", "finished_at", "reason", "partition_key", "failures", "pruned_at",
+    "application",
 )  # fmt: skip
 _ONLY_SHOWN = (
     "claimed_at", "max_recoveries", "timeout_seconds", "started_by", "parent_id", "forked_from_id", "schedule",
-    "deduplication_key", "application",
+    "deduplication_key",
 )  # fmt: skip
 _LONGEST_CELL = 60
 _LONGEST_SITUATION = 120

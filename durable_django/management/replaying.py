@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef
 
 from durable_django.base.texts import plain
 from durable_django.engine import rehearsing
-from durable_django.management import arguments, asking, rendering, selection
+from durable_django.management import arguments, asking, changing, rendering, selection
 from durable_django.models.status import Status
 from durable_django.models.step import Step
 from durable_django.models.workflow import Workflow
@@ -26,10 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(command: BaseCommand, options: dict[str, Any]) -> None:
-    """Rehearse each, and print the first divergence of those that do not fit. Raises CommandError if there is one."""
+    """
+    Rehearse each, and print the first divergence of those that do not fit.
+
+    Raises CommandError if there is one, or if some that were named are pruned.
+    """
     if options["ids"] and selection.is_filtered(options):
         raise CommandError("Say which workflows: their ids, or filters (see --help), not both.", returncode=2)
-    rows = _chosen(options)
+    named = dict(selection.by_ids(options["ids"]))
+    rows = _chosen(options, named)
     progress = asking.Progress(command, rows.count())
     misfits: list[dict[str, str]] = []
     count = 0
@@ -42,12 +47,13 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
         progress.add(1)
     progress.end()
     _tell(command, count, misfits, is_json=options["json"])
+    changing.require_all("replayed", [key for key, status in named.items() if status == "pruned"])
 
 
-def _chosen(options: dict[str, Any]) -> Any:
+def _chosen(options: dict[str, Any], named: Collection[str]) -> Any:
     """Return those with a history: the live ones, unless ids or a status say otherwise."""
-    if options["ids"]:
-        rows: Any = selection.workflows().filter(pk__in=[key for key, _status in selection.by_ids(options["ids"])])
+    if named:
+        rows: Any = selection.workflows().filter(pk__in=named)
     else:
         rows = selection.select(options)
         rows = rows if options["status"] else rows.filter(status__in=Status.live())

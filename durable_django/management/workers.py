@@ -28,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "names", nargs="*", metavar="WORKER", type=arguments.text, help="these only, as they are listed, or by id"
     )
+    parser.add_argument(
+        "--application", action="append", type=arguments.text, metavar="NAME", help="of this project; several: of one"
+    )
     parser.add_argument("--all", action="store_true", help="also those that are gone")
     parser.add_argument(
         "--drain", action="store_true", help="let them claim nothing more, and end when what they run has ended"
@@ -44,7 +47,7 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
 
 def _show(command: BaseCommand, options: dict[str, Any]) -> None:
     """Print them in one query, the newest first: those that live, and those that are gone and still hold something."""
-    rows = _named(_rows(), options["names"])
+    rows = _named(_rows(options), options["names"])
     rows = [row for row in rows if options["all"] or options["names"] or row.has_lease or row.held]
     if options["json"]:
         command.stdout.write(rendering.dumps([rendering.facts(row, _SHOWN) for row in rows]))
@@ -58,7 +61,7 @@ def _show(command: BaseCommand, options: dict[str, Any]) -> None:
 def _drain(command: BaseCommand, options: dict[str, Any]) -> None:
     if not options["names"]:
         raise CommandError("Say which workers to drain: see manage.py durable workers.", returncode=2)
-    named = _named([row for row in _rows() if row.has_lease], options["names"], "live worker")
+    named = _named([row for row in _rows(options) if row.has_lease], options["names"], "live worker")
     rows: WorkerQuerySet = Worker.objects.using(context.alias_of_workflows())
     count = rows.filter(pk__in=[row.pk for row in named]).drain()
     if options["json"]:
@@ -76,7 +79,7 @@ def _named(rows: list[Any], names: list[str], what: str = "worker") -> list[Any]
     return [row for row in rows if row.pk in names or str(row) in names] if names else rows
 
 
-def _rows() -> list[Any]:
+def _rows(options: dict[str, Any]) -> list[Any]:
     alias = context.alias_of_workflows()
     # Index durable_workflow_owned.
     held = Workflow.objects.using(alias).filter(worker=OuterRef("pk")).order_by().values("worker")
@@ -87,6 +90,8 @@ def _rows() -> list[Any]:
         lease_seconds=SecondsUntil("lease_expires_at"),
         heard_seconds=SecondsUntil("heartbeat_at"),
     )
+    if options["application"]:
+        rows = rows.filter(application__in=options["application"])
     return list(rows.order_by("-started_at", "pk"))
 
 

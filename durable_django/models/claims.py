@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.apps import apps
 from django.db import models, transaction
-from django.db.models import Case, Exists, F, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact
 
@@ -22,6 +22,7 @@ from durable_django.models.compiled import Slot, Statement, update_query
 from durable_django.models.fields import AnyOf, Literal
 from durable_django.models.queue import Queue
 from durable_django.models.tuning import make_durable, unhurried
+from durable_django.models.worker import Worker
 
 if TYPE_CHECKING:
     from durable_django.models.workflow import Workflow
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 #: How long a workflow is put aside that no loaded code knows (seconds), and how many at once.
 _ASIDE_SECONDS = 30
 _MOST_ASIDE = 1000
+#: What has less left than this was left alone by all workers, which look every ten seconds for what they know.
+TAKEN_UP_SECONDS = 15
 #: What an attempt needs to know, and its place in line; in the order of the model, as from_db() takes
 #: them. Neither moments nor JSON: other hands may have written some that cannot be read, which must not stop a claim of
 #: others. Who asks a claimed workflow for them reads them then.
@@ -166,6 +169,19 @@ def _changes() -> dict[str, Any]:
         "deduplication_key": Case(When(is_debounced=True, then=None), default=F("deduplication_key")),
         "deadline": Case(first_deadline, default=F("deadline")),
     }
+
+
+def codeless(alias: str) -> Q:
+    """
+    Return the condition of workflows that no live worker knows (index durable_workflow_no_code).
+
+    Where several projects share the tables, each puts aside what only another one knows; of one that has workers, what
+    these take up within moments does not count.
+    """
+    workers = Worker.objects.using(alias).claiming()
+    has_own = Exists(workers.filter(application=OuterRef("application")))
+    has_others = Exists(workers.exclude(application=OuterRef("application")))
+    return Q(waiting_for=Literal("code")) & ~Q(Q(run_after__gt=Later(TAKEN_UP_SECONDS)), has_others, has_own)
 
 
 def put_aside(alias: str, queue: str, names: Collection[str]) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from durable_django.models.workflow_queryset import WorkflowQuerySet
 
 #: What of an ended workflow its follower is made of.
-_READ = ("trace_context", "attempt", "arguments", "partition_key", "application", "on_failure", "on_cancel")
+_READ = ("trace_context", "attempt", "arguments", "queue", "partition_key", "application", "on_failure", "on_cancel")
 
 
 def start(rows: WorkflowQuerySet, workflow_ids: Collection[str], column: str) -> list[str]:
@@ -57,14 +57,17 @@ def _follower(ended: Workflow, column: str) -> Workflow:
         partition_key=ended.partition_key,
         application=ended.application,
         trace_context=ended.trace_context,
-        **_declared(name),
+        **_declared(name, ended),
     )
 
 
-def _declared(name: str) -> dict[str, Any]:
+def _declared(name: str, ended: Workflow) -> dict[str, Any]:
     """Return what the declaration says; of code that is not loaded here, what can be said without."""
     if not registry.workflows.knows(name):
-        return {"queue": durable_settings.DEFAULT_QUEUE, "max_recoveries": durable_settings.MAX_RECOVERIES}
+        # The default queue of this project may be served by none of another one's workers; where it ended, some are.
+        is_own = ended.application == durable_settings.APPLICATION
+        queue = durable_settings.DEFAULT_QUEUE if is_own else ended.queue
+        return {"queue": queue, "max_recoveries": durable_settings.MAX_RECOVERIES}
     found = registry.workflows.get(name)
     has_own = found.max_recoveries is not None
     return {

@@ -162,7 +162,8 @@ class ScheduleQuerySet(models.QuerySet["Schedule"]):
         """
         Let rows say what the code declares; the code that says it last wins, but an operator's edit wins over it.
 
-        One query if nothing has changed. A row that was retired comes back, and fires what comes from now on.
+        One query if nothing has changed. A row that was retired comes back, and fires what comes from now on. One of
+        another application is left to it, unless that has retired it; one without any becomes this one's.
         """
         wanted = {each.name: each.columns() for each in declared}
         found = {row.name: row for row in self.filter(name__in=wanted)}
@@ -175,10 +176,17 @@ class ScheduleQuerySet(models.QuerySet["Schedule"]):
         ]
         self.bulk_create(missing, ignore_conflicts=True)
         for name, row in found.items():
-            if row.declared != wanted[name] or row.is_retired:
-                self._redeclare(row.pk, wanted[name])
+            is_ours = row.application == application
+            if is_ours and row.declared == wanted[name] and not row.is_retired:
+                continue
+            if is_ours or row.is_retired or not row.application:
+                self._redeclare(row.pk, wanted[name], application)
 
-    def _redeclare(self, pk: int, columns: dict[str, Any]) -> None:
+    def foreign(self, application: str) -> Self:
+        """Those that fire for another application than this one."""
+        return self.exclude(application__in=("", application)).filter(is_retired=False)
+
+    def _redeclare(self, pk: int, columns: dict[str, Any], application: str) -> None:
         rows = self.filter(pk=pk)
         with short_transaction(self.db):
             row = rows.select_for_update(no_key=True).first()
@@ -189,7 +197,7 @@ class ScheduleQuerySet(models.QuerySet["Schedule"]):
             changes = {key: value for key, value in columns.items() if key in said and getattr(row, key) == said[key]}
             rows.settle({key: changes[key] for key in PLANNING if key in changes})
             revived = {"is_retired": False, "fired_until": Now()} if row.is_retired else {}
-            rows.write(declared=columns, **changes, **revived)
+            rows.write(declared=columns, application=application, **changes, **revived)
             rows.plan()
 
     def retire(self, names: Collection[str], application: str) -> int:

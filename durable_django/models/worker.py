@@ -22,6 +22,10 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
         """Workers whose lease stands, by the database's clock."""
         return self.filter(lease_expires_at__gt=Now())
 
+    def claiming(self) -> Self:
+        """Workers that live and take workflows: neither draining nor there for plain calls alone."""
+        return self.alive().filter(takes_slots=True, is_draining=False)
+
     def dead(self) -> Self:
         """Workers whose lease has passed."""
         return self.exclude(lease_expires_at__gt=Now())

@@ -14,7 +14,7 @@ from durable_django.base.clock import Later
 from durable_django.base.texts import plain, spoken_seconds
 from durable_django.conf import durable_settings
 from durable_django.engine import context
-from durable_django.models.fields import Literal
+from durable_django.models.claims import codeless
 from durable_django.models.queue import Queue
 from durable_django.models.schedule import Schedule
 from durable_django.models.standing import SINCE, oldest_seconds
@@ -106,8 +106,8 @@ def _with_late_timers(alias: str, found: Look, limits: Thresholds) -> set[str]:
 
 
 def _without_worker(alias: str, queues: set[str]) -> Iterable[str]:
-    alive = Worker.objects.using(alias).alive().filter(takes_slots=True, is_draining=False)
-    served = list(alive.values_list("queues", flat=True)) if queues else []
+    claiming = Worker.objects.using(alias).claiming()
+    served = list(claiming.values_list("queues", flat=True)) if queues else []
     for queue in sorted(queues):
         if not any(not names or queue in names for names in served):
             yield f"Queue {plain(queue)} has work, and no live worker claims from it. Start one: manage.py worker"
@@ -150,7 +150,7 @@ def _overdue(alias: str, found: Look, limits: Thresholds) -> Iterable[str]:
 
 def _without_code(alias: str, limits: Thresholds) -> Iterable[str]:
     """Say which workflows no live worker knows (index durable_workflow_no_code)."""
-    aside = Workflow.objects.using(alias).filter(waiting_for=Literal("code"))
+    aside = Workflow.objects.using(alias).filter(codeless(alias))
     waiting = aside.alias(since=SINCE).filter(since__lt=Later(-limits.delay_seconds)).order_by()
     for name, count in _counted(waiting.values_list("name", flat=True)):
         yield f"No live worker knows {plain(name)}: {count} wait for its code."

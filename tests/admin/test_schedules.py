@@ -17,7 +17,7 @@ class Schedules(AdminTestCase):
         super().setUp()
         Schedule.objects.all().delete()
         self.client.force_login(
-            self.staff("keeper", "view_schedule", "pause_schedule", "resume_schedule", "view_payload")
+            self.staff("keeper", "view_schedule", "pause_schedule", "resume_schedule", "view_payload", "view_workflow")
         )
         self.schedule = make("30 9 * * *", workflow=takes_both, context={"region": HOSTILE})
 
@@ -96,6 +96,24 @@ class Schedules(AdminTestCase):
         self.assertContains(page, "2031-05-25 09:30:00: failed", 2)
         self.assertContains(page, "durable-outcome-failed", 1)
         self.assertContains(self.page(self.schedule.pk, "schedule"), "durable-outcome-queued", 19)
+
+    def test_show_their_runs_to_those_who_may_view_workflows(self):
+        """The ids and states of workflows are nothing that the permission for schedules opens; nor are they read."""
+        key = "schedule:s:2031-05-01T09:30:00Z"
+        takes_both.using(id=key).start(NOON)
+        Workflow.objects.filter(pk=key).update(schedule="s")
+        seen = []
+        for name, permissions in (("both", ("view_schedule", "view_workflow")), ("one", ("view_schedule",))):
+            self.client.force_login(self.staff(name, *permissions))
+            pages = (self.list_page("schedule"), self.page(self.schedule.pk, "schedule"))
+            seen.append(
+                [
+                    ("durable-outcome-queued" in page.content.decode(), "last runs" in page.content.decode().lower())
+                    for page in pages
+                ]
+            )
+
+        self.assertEqual([[(True, True)] * 2, [(False, False)] * 2], seen)
 
     def test_that_are_broken_are_found_by_a_filter(self):
         """The overview leads there."""

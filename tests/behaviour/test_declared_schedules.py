@@ -210,6 +210,40 @@ class ADeclarationThatIsGone(ScheduleTestCase):
         self.assertFalse(Schedule.objects.get().is_retired)
 
 
+class TheSameNameInTwoProjects(ScheduleTestCase):
+    def boots_as(self, application, *declarations):
+        with override_settings(DURABLE_DJANGO={"APPLICATION": application}):
+            boots(*declarations)
+        return Schedule.objects.get(name="nightly")
+
+    def test_is_the_schedule_of_the_first(self):
+        """The code of the other one changes nothing of it, and goes on to declare what is its own."""
+        self.boots_as("bakery", (takes_nothing, "0 2 * * *", {"name": "nightly"}))
+        florist = [(takes_both, "0 3 * * *", {"name": "nightly"}), (takes_both, "0 4 * * *", {"name": "dawn"})]
+
+        row = self.boots_as("florist", *florist)
+
+        self.assertEqual(("sample.takes_nothing", "0 2 * * *", "bakery"), (row.workflow, row.cron, row.application))
+        self.assertEqual("florist", Schedule.objects.get(name="dawn").application)
+
+    def test_is_free_when_the_first_has_retired_it(self):
+        """Then the other one has it, and fires what comes from now on."""
+        self.boots_as("bakery", (takes_nothing, "0 2 * * *", {"name": "nightly"}))
+        Schedule.objects.retire([], "bakery")
+
+        row = self.boots_as("florist", (takes_both, "0 3 * * *", {"name": "nightly"}))
+
+        self.assertEqual(("0 3 * * *", "florist", False), (row.cron, row.application, row.is_retired))
+
+    def test_without_a_label_is_that_of_who_declares_it(self):
+        """A project that gets a label keeps its schedules."""
+        self.boots_as("", (takes_nothing, "0 2 * * *", {"name": "nightly"}))
+
+        row = self.boots_as("bakery", (takes_nothing, "0 2 * * *", {"name": "nightly"}))
+
+        self.assertEqual(("0 2 * * *", "bakery"), (row.cron, row.application))
+
+
 class WhatCouldNeverFire(SimpleTestCase):
     def refused(self, definition, *args, **options):
         with self.assertRaises(RegistrationError) as caught, declaring():

@@ -147,6 +147,19 @@ class ACancellation(TestCase):
 
         self.assertEqual("queued", get_handle(f"{handle.id}:on_cancel:1").status)
 
+    def test_of_another_project_starts_it_in_the_same_queue(self):
+        """Whoever has the turn ends it at its deadline; only its own project serves the queues of what follows."""
+        for application in ("", "bakery"):
+            handle = sells.start(7)
+            claim(handle)
+            changes = {"application": application, "queue": "ovens", "on_cancel": "gone.release"}
+            Workflow.objects.filter(pk=handle.id).update(**changes)
+        with travel(seconds=61):
+            Workflow.objects.expire()
+
+        found = Workflow.objects.filter(name="gone.release").values_list("application", "queue")
+        self.assertEqual({("", "default"), ("bakery", "ovens")}, set(found))
+
     def test_starts_it_with_the_tree(self):
         """Of each that is cancelled; what follows is not cancelled with it, not even when asked again."""
         with acting(lambda: sells.using(delay=3600).start(7) and branching.waiting_child()):

@@ -18,8 +18,8 @@ from example_project.provider.faults import Behaviour
 from example_project.shop.catalogue import load_products
 from example_project.shop.ordering import start_checkout
 from tests.behaviour.scheduling import at
-from tests.browser.shopping import make_order
 from tests.example.provider import ProviderMixin
+from tests.example.shop import make_order
 
 PROJECT = Path(__file__).parent.parent.parent
 #: A Thursday, half past nine in the shop.

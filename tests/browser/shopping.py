@@ -5,9 +5,9 @@ from __future__ import annotations
 from durable_django import send
 from durable_django.testing import run_until_idle
 from example_project.shop.catalogue import load_products
-from example_project.shop.models import Order, Product
 from example_project.shop.ordering import start_checkout
 from tests.example.provider import ProviderMixin
+from tests.example.shop import make_order
 
 
 class FailedCheckoutMixin(ProviderMixin):
@@ -20,19 +20,3 @@ class FailedCheckoutMixin(ProviderMixin):
         self.checkout = start_checkout(self.order)
         send(self.checkout.id, "succeeded", topic="payment")
         run_until_idle()
-
-
-def make_order(number, **values):
-    """Make an order with nothing wrong in it, but for what is given."""
-    facts = {
-        "product": Product.objects.get(sku="MUG-01"),
-        "quantity": 2,
-        "amount": "24.60",
-        "currency": "EUR",
-        "card": "tok_visa",
-        "customer": "Zoë",
-        "email": "zoe@mail.example",
-        "address": "Lindenstraße 5",
-        "country": "DE",
-    }
-    return Order.objects.create(number=number, **{**facts, **values})

@@ -9,7 +9,7 @@ from io import StringIO
 from pathlib import Path
 from unittest import mock
 
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from tests.crashes.harness import WITHOUT_ADMIN
 
@@ -31,6 +31,16 @@ def said(*arguments):
 def answer(*arguments):
     """Return what the command says to a program."""
     return json.loads(durable(*arguments, "--json"))
+
+
+def refused(*arguments):
+    """Return what the command says to a program, its error and its exit code; it must have some."""
+    out = StringIO()
+    try:
+        call_command("durable", *arguments, "--json", stdout=out, stderr=StringIO())
+    except CommandError as error:
+        return json.loads(out.getvalue()), str(error), error.returncode
+    raise AssertionError(f"durable {' '.join(arguments)} ended well: {out.getvalue()}")
 
 
 def listed(*filters):

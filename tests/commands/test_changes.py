@@ -11,7 +11,7 @@ from durable_django.management.changing import VERBS
 from durable_django.models import Workflow
 from durable_django.models.status import Status
 from durable_django.models.workflow_queryset import WorkflowQuerySet
-from tests.commands.support import answer, at_a_terminal, durable, said
+from tests.commands.support import answer, at_a_terminal, durable, refused, said
 from tests.sample.workflows import two_marks
 
 
@@ -87,14 +87,40 @@ class AQuestion(TestCase):
 
 class Ids(TestCase):
     def test_that_are_left_as_they_are_are_told(self):
-        """An end is not changed by a second cancel."""
-        workflows("queued", "succeeded")
+        """An end is not changed by a second cancel, which is no error: they are what was asked for."""
+        workflows("queued", "waiting")
 
-        found = answer("cancel", "queued", "succeeded", "queued")
-        text = durable("cancel", "queued", "succeeded")
+        found = answer("cancel", "queued", "queued")
+        text = durable("cancel", "queued", "waiting")
+        again = answer("cancel", "queued", "waiting")
 
-        self.assertEqual({"cancelled": 1, "unchanged": {"succeeded": "succeeded"}}, found)
-        self.assertIn("0 workflows cancelled.\n  queued is cancelled: left as it is.", text)
+        self.assertEqual({"cancelled": 1}, found)
+        self.assertIn("1 workflow cancelled.\n  queued is cancelled: left as it is.", text)
+        self.assertEqual({"cancelled": 0, "unchanged": {"queued": "cancelled", "waiting": "cancelled"}}, again)
+
+    def test_that_cannot_be_changed_are_an_error(self):
+        """F11: the others are changed, and the exit code is 1; the same for each verb."""
+        for verb, done, goal in (("cancel", "cancelled", "paused"), ("pause", "paused", "queued")):
+            with self.subTest(verb=verb):
+                Workflow._base_manager.all().delete()
+                workflows(goal, "succeeded", "failed")
+
+                found, error, code = refused(verb, goal, "succeeded", "failed")
+
+                self.assertEqual({done: 1, "unchanged": {"succeeded": "succeeded", "failed": "failed"}}, found)
+                self.assertEqual(1, code)
+                self.assertIn(f"2 of the workflows that were named could not be {done}", error)
+                self.assertIn("manage.py durable show succeeded", error)
+
+    def test_that_go_on_already_need_no_resuming(self):
+        """A retry of the command is no error, but a success cannot be resumed."""
+        workflows("failed", "running", "waiting", "succeeded")
+
+        found = answer("resume", "failed", "running", "waiting")
+        _found, _error, code = refused("resume", "failed", "succeeded")
+
+        self.assertEqual({"resumed": 1, "unchanged": {"running": "running", "waiting": "waiting"}}, found)
+        self.assertEqual(1, code)
 
     def test_that_nobody_has_are_all_named(self):
         """Up to ten of them; nothing is changed."""
@@ -157,11 +183,14 @@ class LongWork(TestCase):
 
 class BareRows(TestCase):
     def test_are_left_as_they_are(self):
-        """Without their steps they would do everything again; that is told, and they are not counted."""
+        """F11: without their steps they would do everything again; who names one is told by the exit code."""
         workflows("failed")
         Workflow.objects.update(pruned_at="2020-02-29T12:00:00Z")
 
-        self.assertEqual({"resumed": 0, "unchanged": {"failed": "pruned"}}, answer("resume", "failed"))
+        found, error, code = refused("resume", "failed")
+
+        self.assertEqual(({"resumed": 0, "unchanged": {"failed": "pruned"}}, 1), (found, code))
+        self.assertIn("1 of the workflows that were named could not be resumed", error)
         self.assertEqual({"resumed": 0}, answer("resume", "--status", "failed"))
 
 

@@ -84,6 +84,10 @@ class WhatCannotBeAFilter(TestCase):
             (["--attribute", "tenant"], "expected KEY=VALUE"),
             (["--attribute", "=7"], "expected KEY=VALUE"),
             (["--attribute", "7=7"], "a key that is not a number"),
+            (["--attribute", "a=1e999"], "a value that the database can hold"),
+            (["--attribute", "a=[-1e999]"], "a value that the database can hold"),
+            (["--attribute", r'a="\ud800"'], "a value that the database can hold"),
+            (["--attribute", r'a={"b": ["\u0000"]}'], "a value that the database can hold"),
             (["--name", "a\0b"], "expected text in UTF-8"),
             (["--queue", "\udcff"], "expected text in UTF-8"),
         ):

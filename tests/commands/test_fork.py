@@ -10,7 +10,7 @@ from durable_django.models import Step, Workflow
 from durable_django.testing import run_until_idle
 from tests.behaviour.forks import boom, breaks, marks, tells
 from tests.behaviour.support import acting, row
-from tests.commands.support import answer, at_a_terminal, durable, said
+from tests.commands.support import answer, at_a_terminal, durable, refused, said
 from tests.sample import branching
 from tests.sample.promises import takes_order
 
@@ -48,13 +48,13 @@ class OneWorkflow(TestCase):
         self.assertEqual([], shared(answer("fork", "w")["forked"]["w"]))
 
     def test_is_forked_from_its_failure(self):
-        """Which one that has not failed does not have."""
+        """Which one that has not failed does not have: the exit code is 1."""
         failed("w")
         ended(marks, "a", id="good")
-        found = answer("fork", "w", "good", "--from-failure")
+        found, _error, code = refused("fork", "w", "good", "--from-failure")
 
         self.assertEqual([1, 2], shared(found["forked"]["w"]))
-        self.assertEqual({"good": "succeeded"}, found["unchanged"])
+        self.assertEqual(({"good": "succeeded"}, 1), (found["unchanged"], code))
 
     def test_is_forked_once(self):
         """F4: the second call says so; another step is another fork."""
@@ -124,11 +124,14 @@ class OneWorkflow(TestCase):
         self.assertEqual(1, Workflow.objects.count())
 
     def test_is_left_if_it_was_pruned(self):
-        """Nothing is there to be shared."""
+        """Nothing is there to be shared, and the exit code is 1."""
         ended(marks, "a", id="w")
         row(get_handle("w")).purge(payloads_only=True)
 
-        self.assertEqual({"forked": {}, "unchanged": {"w": "pruned"}}, answer("fork", "w"))
+        found, error, code = refused("fork", "w")
+
+        self.assertEqual(({"forked": {}, "unchanged": {"w": "pruned"}}, 1), (found, code))
+        self.assertIn("1 of the workflows that were named could not be forked", error)
 
 
 class ManyWorkflows(TestCase):

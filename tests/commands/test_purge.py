@@ -12,7 +12,7 @@ from tests.behaviour.states import claim
 from tests.behaviour.support import acting, row, waiting
 from tests.behaviour.test_followers import sells
 from tests.behaviour.test_resuming_trees import BROKEN, delivers_below
-from tests.commands.support import answer, at_a_terminal, durable, listed
+from tests.commands.support import answer, at_a_terminal, durable, listed, refused
 from tests.sample import branching
 from tests.sample.promises import acts, acts_itself
 from tests.sample.workflows import two_marks
@@ -32,15 +32,15 @@ class APurge(TestCase):
         self.assertEqual((["b"], {"b"}), (listed(), set(Step.objects.values_list("workflow", flat=True))))
 
     def test_leaves_what_lives(self):
-        """Or has not let go, and tells so."""
+        """Or has not let go, and tells so, also by the exit code."""
         ended("done")
         two_marks.using(id="live", delay=3600).start("w")
         held = acts.using(id="held").start()
         claim(held)
         row(held).cancel()
-        found = answer("purge", "done", "live", "held")
+        found, _error, code = refused("purge", "done", "live", "held")
 
-        self.assertEqual(1, found["purged"])
+        self.assertEqual((1, 1), (found["purged"], code))
         self.assertEqual(
             {"live": "queued", "held": "cancelled, and its last attempt has not let go"}, found["unchanged"]
         )

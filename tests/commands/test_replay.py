@@ -239,6 +239,23 @@ class AsyncWorkflows(ReplayTestCase):
         self.assert_misfit(partial(gathers, ship, stamp.acall), "step 1.2.1 was recorded as 'ship'")
 
 
+class LongWork(ReplayTestCase):
+    def test_shows_how_far_it_is(self):
+        """A bar on the terminal, beside the answer."""
+        with deployed(packs_and_waits):
+            for number in range(3):
+                waiting(follows.using(id=f"order-{number}"))
+        terminal = StringIO()
+        terminal.isatty = lambda: True
+
+        with deployed(packs_and_waits):
+            call_command("durable", "replay", stdout=StringIO(), stderr=terminal)
+
+        drawn = terminal.getvalue()
+        self.assertIn("\r[####################..........] 2 of 3\r", drawn)
+        self.assertTrue(drawn.endswith("\r[##############################] 3 of 3\n"), drawn)
+
+
 class Which(ReplayTestCase):
     def test_are_live_ones_with_a_history(self):
         """Neither those that have ended nor those that have not begun, nor tasks."""
@@ -262,6 +279,19 @@ class Which(ReplayTestCase):
             self.assertEqual(1, replay(packs_and_waits, *arguments)[0]["fit"], arguments)
         with self.assertRaisesMessage(CommandError, "not both"):
             call_command("durable", "replay", "order-7", "--status", "failed")
+
+    def test_that_were_pruned_are_an_error_if_they_are_named(self):
+        """F11: there is nothing to read, which is not that it fits; filters leave them out."""
+        with deployed(lambda: pack("x")):
+            follows.using(id="ended").start()
+            run_until_idle()
+        Workflow.objects.get(pk="ended").purge(payloads_only=True)
+
+        found = replay(packs_and_waits, "ended")
+        filtered = replay(packs_and_waits, "--status", "succeeded")
+
+        self.assertEqual(({"fit": 0, "misfits": []}, 1), found)
+        self.assertEqual(({"fit": 0, "misfits": []}, 0), filtered)
 
     def test_are_told_to_people(self):
         """One by one, then how many fit."""

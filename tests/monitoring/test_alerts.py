@@ -20,6 +20,9 @@ from tests.sample.queued import begins, fails_at_once
 
 ALERTS = ("queue_delayed", "schedule_broken", "worker_lost", "workflows_failing")
 
+#: Where each alert says what it is about.
+_SUBJECTS = ("queue", "schedule", "worker_id", "name")
+
 
 class Killed(BaseException):
     """What ends a process: no handler sees it."""
@@ -133,6 +136,36 @@ class ALostWorker(AlertsTestCase):
 
         self.assertEqual((1, []), (len(seen["worker_lost"]), self.told(seconds=100)))
         self.assertFalse(Worker.objects.get().is_up)
+
+
+class TroubleOfAnotherProject(AlertsTestCase):
+    """Several projects share the tables; whoever has the turn looks at the rows of all."""
+
+    def test_is_told_of_by_who_has_the_turn(self):
+        """Once, under its own names, though this process has no code of them."""
+        workflow_in("failed")
+        Workflow.objects.update(name="bakery.bake", queue="ovens", application="bakery")
+        Queue.objects.create(name="ovens")
+        begins.using(id="late").start("a")
+        Workflow.objects.filter(pk="late").update(name="bakery.bake", queue="ovens", application="bakery")
+        make(name="bakery-morning", workflow="bakery.bake", application="bakery")
+        Schedule.objects.write(error="ValueError: no")
+        alive("b", 30, hostname="oven-1", application="bakery")
+
+        told = self.told(seconds=310)
+        again = self.told(seconds=330)
+
+        names = {name: next(facts[key] for key in _SUBJECTS if key in facts) for name, facts in told}
+        self.assertEqual(
+            {
+                "queue_delayed": "ovens",
+                "schedule_broken": "bakery-morning",
+                "worker_lost": "b",
+                "workflows_failing": "bakery.bake",
+            },
+            names,
+        )
+        self.assertEqual((4, []), (len(told), again))
 
 
 class ATellerThatDies(AlertsTestCase):

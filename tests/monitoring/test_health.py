@@ -6,6 +6,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import override_settings
 
+from durable_django.base.clock import Later
 from durable_django.models import Queue, Schedule, Worker, Workflow
 from durable_django.monitoring import applied, health
 from durable_django.testing import travel
@@ -157,6 +158,44 @@ class ADelay(MonitoringTestCase):
             found = problems()
 
         self.assertEqual({"code": ["No live worker knows shop.gone: 1 wait for its code."]}, found)
+
+
+class WorkOfAnotherProject(MonitoringTestCase):
+    """Workers of a bakery and of a florist live on the same tables; each puts aside what only the other one knows."""
+
+    def setUp(self):
+        super().setUp()
+        for name in ("bakery", "florist"):
+            alive(name, application=name)
+
+    def put_aside(self, application, seconds_left):
+        """Let a workflow that has stood in line for ten minutes be aside for so long still."""
+        handle = begins.start("a")
+        Workflow.objects.filter(pk=handle.id).update(
+            name=f"{application}.work",
+            application=application,
+            created_at=Later(-600),
+            waiting_for="code",
+            run_after=Later(seconds_left),
+        )
+
+    def test_is_not_without_code_while_a_worker_of_it_lives(self):
+        """It has just been put aside by the other project's worker, and its own one takes it up within seconds."""
+        self.put_aside("bakery", 29)
+
+        self.assertEqual({}, problems())
+
+    def test_is_without_code_if_its_own_workers_leave_it(self):
+        """They have had their turn meanwhile."""
+        self.put_aside("bakery", 9)
+
+        self.assertEqual({"code": ["No live worker knows bakery.work: 1 wait for its code."]}, problems())
+
+    def test_is_without_code_if_no_worker_of_it_lives(self):
+        """However short it was put aside."""
+        self.put_aside("butcher", 29)
+
+        self.assertEqual({"code": ["No live worker knows butcher.work: 1 wait for its code."]}, problems())
 
 
 class WhatNobodySeesTo(MonitoringTestCase):

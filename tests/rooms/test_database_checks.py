@@ -14,8 +14,11 @@ from durable_django.base.registry import WorkflowRegistry
 from durable_django.checks import sqlite
 from durable_django.models import Schedule
 from durable_django.worker.options import WorkerOptions
+from tests.behaviour.scheduling import make
+from tests.behaviour.test_declared_schedules import declaring
 from tests.rooms.checking import CheckTestCase, found
 from tests.rooms.test_checks import JUNK
+from tests.sample.scheduled import takes_nothing
 
 
 @contextmanager
@@ -358,6 +361,18 @@ class TheTables(TestCase):
                 Schedule.objects.write(**columns)
 
                 self.assert_message(self.check(), "W015", "Schedule nightly", words, hint="schedules nightly --pause")
+
+    def test_W017_with_a_schedule_of_another_project(self):
+        """Which has the same name; also while it is paused, but not if it was retired."""
+        schedule = make(name="nightly", workflow="bakery.bake", application="bakery")
+        with declaring((takes_nothing, "0 2 * * *", {"name": "nightly"})):
+            self.assert_message(self.check(), "W017", "Schedule nightly", "'bakery'", hint="another name")
+            schedule.pause()
+            self.assert_message(self.check(), "W017", "Schedule nightly", "'bakery'", hint="another name")
+            Schedule.objects.write(is_retired=True)
+            self.assertEqual([], self.check())
+            Schedule.objects.write(is_retired=False, application="")
+            self.assertEqual([], self.check())
 
     def test_with_a_schedule_that_is_paused_or_not_ours_are_fine(self):
         """Somebody has seen it, or another project runs it."""

@@ -112,6 +112,27 @@ class StoredValues(SimpleTestCase):
             text,
         )
 
+    def test_are_hidden_in_keys_of_any_dict(self):
+        """A number of a card as a key, whether or not all keys are texts; no entry is lost by that."""
+        cards = ("4111 1111 1111 1111", "5500 0000 0000 0004")
+
+        self.assertEqual("{'[hidden]': 'Ada'}", described({cards[0]: "Ada"}))
+        self.assertEqual("{'[hidden]': 'Ada', 7: 1}", described({cards[0]: "Ada", 7: 1}))
+        self.assertEqual("{'[hidden]': 'Ada', '[hidden] 2': 'Bob'}", described({cards[0]: "Ada", cards[1]: "Bob"}))
+        call = payloads.encode_call((), {cards[0]: "Ada", cards[1]: "Bob"})
+        self.assertEqual("([hidden]='Ada', [hidden] 2='Bob')", payloads.describe_call(call, redact=redact))
+
+    def test_ask_about_each_key(self):
+        """Without a name, as of any text; the value is asked about with the key as it was."""
+        for value in ({"card": "x"}, {"card": "x", 7: None}):
+            asked = []
+            tree = json.loads(payloads.encode(value))
+
+            payloads.redacted(tree, lambda name, part, asked=asked: asked.append((name, part)) or part)
+
+            self.assertIn(("", "card"), asked)
+            self.assertIn(("card", "x"), asked)
+
     def test_are_hidden_by_the_name_of_what_holds_them(self):
         """An event that is called a token."""
         self.assertEqual("'[hidden]'", described({"a": CANARY}, name="token"))
@@ -173,7 +194,7 @@ class TheSetting(SimpleTestCase):
     def test_names_the_callable_of_the_project(self):
         """It alone decides."""
         self.assertEqual(
-            f"{{'password': '{CANARY.upper()}', 'user': 'ADA'}}", self.shown("tests.rooms.test_redaction.upper")
+            f"{{'PASSWORD': '{CANARY.upper()}', 'USER': 'ADA'}}", self.shown("tests.rooms.test_redaction.upper")
         )
 
     def test_that_is_empty_shows_everything(self):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,7 +33,7 @@ def redacted(tree: Any, redact: Redact, name: str = "", level: int = 0) -> Any:
         return tree
     if TAG in tree:
         return {**tree, CONTENT: _content(tree, redact, level + 1)}
-    return {key: redacted(value, redact, key, level + 1) for key, value in tree.items()}
+    return _told_apart(_pair([key, value], redact, level + 1) for key, value in tree.items())
 
 
 def redacted_call(tree: Any, redact: Redact, parameters: Sequence[str] = ()) -> Any:
@@ -73,6 +74,16 @@ def _content(tree: dict[str, Any], redact: Redact, level: int) -> Any:
     if tree[TAG] == "str" and type(content) is list and all(type(piece) is str for piece in content):
         return [redacted("".join(content), redact, "", level)]
     return redacted(content, redact, "", level)
+
+
+def _told_apart(pairs: Iterable[Any]) -> dict[str, Any]:
+    """Return a dict of the pairs; keys that are hidden become equal, and none takes the place of another."""
+    found: dict[str, Any] = {}
+    times: Counter[str] = Counter()
+    for key, value in pairs:
+        times[key] += 1
+        found[key if times[key] == 1 else f"{key} {times[key]}"] = value
+    return found
 
 
 def _pair(pair: Any, redact: Redact, level: int) -> Any:

@@ -21,7 +21,7 @@ from durable_django.redaction import Redact
 #: What is read of a row; columns that were deferred would cost a query each.
 COLUMNS = (
     "id", "name", "status", "queue", "partition_key", "reason", "worker", "attempt", "recoveries", "failures",
-    "run_after", "waiting_for", "pruned_at",
+    "run_after", "waiting_for", "pruned_at", "application",
 )  # fmt: skip
 
 
@@ -59,9 +59,9 @@ def _queued(alias: str, rows: list[Workflow], redact: Redact | None) -> dict[str
 def _of_queued(row: Workflow, queues: Queues, waits: Waits | None) -> str:
     if queues.is_paused(row):
         return _("queue %(queue)s is paused") % {"queue": quoted(row.queue)}
-    if row.waiting_for == "code":
+    if row.waiting_for == "code" and not queues.is_taken_up(row, _now(row)):
         return _("no live worker knows %(name)s: start one with its code") % {"name": quoted(row.name)}
-    if _is_later(row):
+    if _is_later(row) and row.waiting_for != "code":
         return (waits.retry(row, _now(row)) if waits and row.attempt else "") or _later(row)
     if row.worker:
         return _("its last attempt on worker %(worker)s has not let go yet") % {"worker": quoted(row.worker)}

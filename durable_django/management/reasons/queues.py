@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from durable_django.base.clock import Later
 from durable_django.management.reasons.wording import left, quoted, spoken_moment
+from durable_django.models.claims import TAKEN_UP_SECONDS
 from durable_django.models.queue import Queue, QueueStart
 from durable_django.models.recovery import SUSPECT_RECOVERIES
 from durable_django.models.worker import Worker
@@ -36,6 +37,13 @@ class Queues:
         """Whether its queue is paused."""
         queue = self._rows.get(workflow.queue)
         return queue is not None and queue.is_paused
+
+    def is_taken_up(self, workflow: Workflow, now: datetime) -> bool:
+        """Whether it was put aside only for moments: by a worker of another project, while one of its own lives."""
+        if workflow.run_after is None or workflow.run_after - now <= timedelta(seconds=TAKEN_UP_SECONDS):
+            return False
+        projects = {project for _names, project in self._serving}
+        return len(projects) > 1 and workflow.application in projects
 
     def reason(self, workflow: Workflow, now: datetime) -> str:
         """Return why a workflow that is due is not claimed; if nothing keeps it, it waits for its turn."""
@@ -78,10 +86,10 @@ class Queues:
     def _nobody(self, queue: Any, workflow: Workflow) -> str:
         if queue is not None and queue.held:
             return ""
-        if not self._served:
+        if not self._serving:
             return _("no worker is alive: start one with manage.py worker")
         # A worker that names no queue serves all.
-        if any(not names or workflow.queue in names for names in self._served):
+        if any(not names or workflow.queue in names for names, _project in self._serving):
             return ""
         return _("no live worker serves queue %(queue)s") % {"queue": quoted(workflow.queue)}
 
@@ -91,9 +99,10 @@ class Queues:
         return {(queue, key): n for queue, key, n in held.values_list("queue", "partition_key", Count("pk"))}
 
     @cached_property
-    def _served(self) -> list[Any]:
+    def _serving(self) -> list[tuple[Any, str]]:
+        """Queues and project of each worker that lives."""
         workers = Worker.objects.using(self._alias).alive().filter(takes_slots=True)
-        return list(workers.values_list("queues", flat=True))
+        return list(workers.values_list("queues", "application"))
 
     def _starts_of(self, queue: Any) -> dict[str, tuple[int, datetime | None]]:
         found = self.__dict__.setdefault("_starts_found", {})

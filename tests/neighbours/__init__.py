@@ -1,0 +1,1 @@
+"""Two projects that share one database, each with its own settings, workflows, queues and schedules."""

@@ -1,0 +1,15 @@
+"""The settings of a florist, on the database of the suite."""
+
+from tests.settings import *  # noqa: F403 - everything else is as in the suite
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "durable_django",
+    "tests.neighbours.florist",
+]
+TASKS = {}
+DURABLE_DJANGO = {**DURABLE_DJANGO, "APPLICATION": "florist", "DEFAULT_QUEUE": "florist"}  # noqa: F405 - from there
