@@ -27,6 +27,7 @@ from tests.behaviour.support import (
 from tests.sample import branching
 from tests.sample.branching import child, children_of, waiting_child
 from tests.sample.promises import acts, acts_itself
+from tests.sample.talking import awaits_event, publishes_when_told
 
 
 def statuses(*ids):
@@ -276,6 +277,23 @@ class AStartAgainstACancel(TransactionTestCase):
         ending.join(30)
 
         self.assertEqual(["succeeded"] * 2, statuses())
+
+    @skipUnless(connection.vendor == "postgresql", "SQLite locks no single row")
+    def test_meets_an_event_in_one_order(self):
+        """Who sets it locks who waits for it, too, before itself: they may be strangers."""
+        waiting(publishes_when_told.using(id="b"), "key", 1)
+        waiting(awaits_event.using(id="a"), "b", "key", None)
+        durable.send("b", None)
+        setting = threading.Thread(target=elsewhere, args=[run_until_idle])
+
+        with transaction.atomic():
+            Workflow.objects.all().lock_in_order(["a"])
+            setting.start()
+            eventually(is_anybody_blocked, "the event waits for who is to be woken")
+            Workflow.objects.select_for_update(nowait=True).get(pk="b")
+        setting.join(30)
+
+        self.assertEqual(["waiting", "succeeded"], statuses())
 
     @skipUnless(connection.vendor == "postgresql", "SQLite locks no single row")
     def test_locks_those_who_wait_in_the_same_order(self):

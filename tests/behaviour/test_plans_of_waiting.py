@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
-from django.db import connection
+from django.db import connection, transaction
 from django.test import TestCase
 from django.utils import timezone
 
 import durable_django as durable
-from durable_django.models import Event, Message, Step, StreamEntry, Workflow
+from durable_django.models import Event, Message, Step, StreamEntry, Workflow, locks
 from durable_django.testing import run_until_idle
 from tests.behaviour.support import statements
 from tests.behaviour.test_plans import FINISHED, Plan, analyse, rows
@@ -109,6 +109,33 @@ class PlansOfWaiting(TestCase):
         plans = self.plans(lambda: Workflow.objects.awaiting("event:w-5:a").wake())
 
         self.assertEqual({"durable_workflow_waiting"}, plans[0].indexes, plans[0].text)
+
+    def test_of_their_locks(self):
+        """Those of the one who sets it and of those who wait, all at once: by its id, and by what they wait for."""
+        held = Workflow(id=self.publisher.id, attempt=1, worker="w")
+        with transaction.atomic():
+            (plan,) = self.plans(lambda: locks.lock_with_waiting(held, "event:w-5:a"))
+
+        keys = {unique("durable_django_workflow_pkey", "workflow"), "durable_workflow_waiting"}
+        self.assertEqual(keys, plan.indexes, plan.text)
+
+    def test_of_their_locks_when_prepared(self):
+        """A plan for whatever values may come, which PostgreSQL makes in time, has both indexes, too."""
+        if connection.vendor != "postgresql":
+            self.skipTest("SQLite knows the values that it is given")
+        compiled = locks._LOCK_WITH_WAITING._compiled_for("default")
+        places = [f"${number}" for number in range(1, len(compiled.template) + 1)]
+        given = {"id": "'a'", "text": "'event:w-5:a'"}
+        values = ", ".join(given[slot.name] for slot in compiled.template)
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+            cursor.execute(f"PREPARE locks_of_waiters AS {compiled.sql % tuple(places)}")
+            cursor.execute(f"EXPLAIN EXECUTE locks_of_waiters({values})")
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+            cursor.execute("DEALLOCATE locks_of_waiters")
+
+        self.assertIn("durable_workflow_waiting", plan)
+        self.assertNotIn("Seq Scan", plan)
 
     def test_of_those_who_wait_for_an_end(self):
         """Or for any event of the workflow, or for several things."""
