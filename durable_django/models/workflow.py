@@ -275,7 +275,7 @@ class Workflow(OperatorRowVerbs, models.Model):
         return self.release(max(least_seconds, recovery_delay(recoveries)), recoveries=recoveries)
 
     def exhaust(self, error: str) -> bool:
-        """End it because it lost its worker too often; the janitor calls this under the row's lock."""
+        """End it because it lost its worker too often, if this attempt still owns it. Call it with no row locked."""
         self._owned().update(recoveries=self.recoveries)
         return self.fail(error)
 

@@ -10,7 +10,9 @@ from durable_django.base import registry
 from durable_django.models import Queue, Step, Workflow
 from durable_django.testing import run_until_idle
 from tests.behaviour.claiming import start_ids, sync
-from tests.behaviour.support import elsewhere, eventually, is_anybody_blocked, row
+from tests.behaviour.support import elsewhere, eventually, is_anybody_blocked, row, waiting
+from tests.sample import branching
+from tests.sample.branching import waiting_child
 from tests.sample.queued import begins
 from tests.sample.workflows import two_marks
 
@@ -62,6 +64,29 @@ class Upkeep(TransactionTestCase):
         editing.join(30)
 
         self.assertEqual({""}, set(Workflow.objects.values_list("partition_key", flat=True)))
+
+
+@skipUnless(connection.vendor == "postgresql", "SQLite locks no single row")
+class ARecovery(TransactionTestCase):
+    def test_that_gives_up_holds_nothing_while_it_waits_for_who_waits(self):
+        """What it ends is locked together with who waits for that, and nothing else of its batch."""
+        for workflow_id in "bc":
+            waiting(waiting_child.using(id=workflow_id))
+        waiting(branching.awaits_end_of.using(id="a"), "b")
+        lost = {"status": "running", "worker": "lost", "recoveries": 20, "max_recoveries": 20}
+        Workflow.objects.filter(pk__in="bc").update(**lost)
+        recovering = threading.Thread(target=elsewhere, args=[Workflow.objects.recover])
+
+        with transaction.atomic():
+            Workflow.objects.all().lock_in_order(["a"])
+            recovering.start()
+            eventually(is_anybody_blocked, "the recovery waits for who is to be woken")
+            free = list(Workflow.objects.select_for_update(nowait=True).filter(pk__in="bc"))
+        recovering.join(30)
+
+        self.assertEqual(2, len(free))
+        found = dict(Workflow.objects.values_list("pk", "status"))
+        self.assertEqual({"a": "queued", "b": "failed", "c": "failed"}, found)
 
 
 @skipUnless(connection.vendor == "postgresql", "SQLite locks no single row")
