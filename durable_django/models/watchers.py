@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from django.db.models import Q
@@ -32,9 +32,21 @@ def of(rows: WorkflowQuerySet, ids: Collection[str]) -> set[str]:
 
 def by_name(rows: WorkflowQuerySet, ids: Collection[str]) -> set[str]:
     """Return who waits for the end, or an event, of one of a few workflows, and says so (durable_workflow_waiting)."""
+    return set(_naming(rows, ids).values_list("pk", flat=True))
+
+
+def wake(rows: WorkflowQuerySet, ids: Sequence[str]) -> None:
+    """Wake who waits for the end of these, or for an event that cannot come any more; also for one end of several."""
+    for at in range(0, len(ids), _BATCH):
+        batch = ids[at : at + _BATCH]
+        _naming(rows, batch).wake()
+        parents = rows.filter(pk__in=batch).values("parent_id")
+        rows.filter(pk__in=parents).awaiting(awaited.FOR_SEVERAL).wake()
+
+
+def _naming(rows: WorkflowQuerySet, ids: Collection[str]) -> WorkflowQuerySet:
     # The first condition is that of the index, without which SQLite would read the whole table.
-    waiting = rows.filter(_names_one_of(ids), waiting_for__gt="", status=Status.WAITING)
-    return set(waiting.values_list("pk", flat=True))
+    return rows.filter(_names_one_of(ids), waiting_for__gt="", status=Status.WAITING)
 
 
 def _names_one_of(ids: Collection[str]) -> Q:

@@ -138,11 +138,12 @@ class PlansOfWaiting(TestCase):
         self.assertNotIn("Seq Scan", plan)
 
     def test_of_those_who_wait_for_an_end(self):
-        """Or for any event of the workflow, or for several things."""
+        """Or for any event of the workflow, at once; then for several things."""
         plans = self.plans(lambda: Workflow.objects.wake_watchers(["w-5"]))
 
+        keys = {unique("durable_django_workflow_pkey", "workflow"), "durable_workflow_waiting"}
         self.assertEqual({"durable_workflow_waiting"}, plans[0].indexes, plans[0].text)
-        self.assertEqual({"durable_workflow_waiting"}, plans[1].indexes, plans[1].text)
+        self.assertLessEqual(plans[-1].indexes, keys, plans[-1].text)
 
     def test_of_those_who_wait_in_vain(self):
         """What is waited for, each text once and in order; then those workflows by their ids."""
