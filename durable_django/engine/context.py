@@ -134,7 +134,7 @@ class Run:
 
         Raises LeaseLost if the row is no longer this attempt's: whatever else it would write comes too late.
         """
-        row = locks.lock_with_waiting(self.workflow, waking) if waking else self.workflow.read_locked()
+        row = locks.lock_with_waiting(self.workflow, waking) if waking else locks.lock_own(self.workflow)
         if row is None:
             self.interrupt = LeaseLost()
             raise self.interrupt

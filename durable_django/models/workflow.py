@@ -297,12 +297,6 @@ class Workflow(OperatorRowVerbs, models.Model):
         rows = self._owned() if is_running else self._alone().filter(attempt=self.attempt)
         return rows.select_for_update(no_key=True, nowait=nowait).values_list("pk", flat=True).first() is not None
 
-    def read_locked(self) -> Workflow | None:
-        """Lock the row until the transaction ends. Return it as it is now, None if this attempt no longer holds it."""
-        alias = self._state.db or "default"
-        found = _READ_LOCKED.fetch(alias, {"id": self.pk, "attempt": self.attempt, "worker": self.worker})
-        return Workflow.from_db(alias, _READ, found[0]) if found else None
-
     def _end(self, statement: Statement, status: str, **columns: Any) -> bool:
         return self._write(statement, **columns) or self._end_watched(status, columns)
 
@@ -341,12 +335,8 @@ _STARTED = (
 
 
 def _owned(alias: str) -> WorkflowQuerySet:
-    return _held(alias).filter(status=Literal("running"))
-
-
-def _held(alias: str) -> WorkflowQuerySet:
-    rows = Workflow.objects.using(alias)
-    return rows.filter(pk=_SLOTS["id"], attempt=_SLOTS["attempt"], worker=_SLOTS["worker"])
+    rows = Workflow.objects.using(alias).filter(pk=_SLOTS["id"], attempt=_SLOTS["attempt"], worker=_SLOTS["worker"])
+    return rows.filter(status=Literal("running"))
 
 
 def _finish(alias: str, status: str, **columns: Any) -> Any:
@@ -365,13 +355,6 @@ def _suspend(alias: str) -> Any:
     return update_query(_owned(alias), {**columns, "waiting_for": Slot("waiting_for", models.CharField())})
 
 
-def _read_locked(alias: str) -> Any:
-    return _held(alias).select_for_update(no_key=True).values_list(*_READ).query
-
-
-#: In the order of the model, as from_db() takes them.
-_READ = ("id", "status", "is_watched", "deadline")
-_READ_LOCKED = Statement(_read_locked)
 _SUSPEND = Statement(_suspend)
 _SUCCEED = Statement(lambda alias: _finish(alias, Status.SUCCEEDED, output=_SLOTS["output"], error=None))
 _FAIL = Statement(lambda alias: _finish(alias, Status.FAILED, error=_SLOTS["error"]))
