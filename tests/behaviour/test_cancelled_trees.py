@@ -296,6 +296,24 @@ class AStartAgainstACancel(TransactionTestCase):
         self.assertEqual(["waiting", "succeeded"], statuses())
 
     @skipUnless(connection.vendor == "postgresql", "SQLite locks no single row")
+    def test_that_moves_another_one_meets_it_in_one_order(self):
+        """A debounced start in a workflow locks that and the one that it moves as a cancel of both does."""
+        debounced = branching.child.using(deduplication_key="k", debounce=durable.Debounce(3600))
+        debounced.using(id="a").start(1)
+        acts_itself.using(id="b").start()
+        starting = threading.Thread(target=elsewhere, args=[run_until_idle])
+
+        with acting(lambda: debounced.start(2).id):
+            with transaction.atomic():
+                Workflow.objects.all().lock_in_order(["a"])
+                starting.start()
+                eventually(is_anybody_blocked, "the start waits for the one that it moves")
+                Workflow.objects.select_for_update(nowait=True).get(pk="b")
+            starting.join(30)
+
+        self.assertEqual((["queued", "succeeded"], "a"), (statuses(), durable.get_handle("b").result()))
+
+    @skipUnless(connection.vendor == "postgresql", "SQLite locks no single row")
     def test_locks_those_who_wait_in_the_same_order(self):
         """Strangers, too: a cancel of both ends of a chain does not hold one while it waits for what is between."""
         waiting(waiting_child.using(id="a"))
