@@ -36,6 +36,8 @@ ROWS = 5000
 _DAY_SECONDS = 86400.0
 #: What the texts of those begin with that wait for the end of a workflow, or for an event of it.
 _OF_END, _OF_EVENT = (first for first, _behind in awaited.OF_WORKFLOWS)
+#: The condition of the index durable_workflow_waiting.
+_IS_WAITING = Q(waiting_for__gt="")
 _OWNED: tuple[Any, ...] = (Step, Message, Event, EventChange, StreamEntry)
 #: What a bare row has lost: all that people or other systems may have written into it.
 _BARE: dict[str, Any] = {
@@ -127,15 +129,16 @@ def free(rows: WorkflowQuerySet) -> WorkflowQuerySet:
     or an event of it. (One that waits was woken at the end; one that was paused asks when it is resumed.)
     """
     all_rows = _all(rows)
-    waiting = all_rows.filter(waiting_for__gt="")
     goes_on = all_rows.filter(~Q(status=Status.SUCCEEDED), pruned_at__isnull=True)
+    is_of_event = Q(waiting_for__gte=_text(_OF_EVENT, ":"), waiting_for__lt=_text(_OF_EVENT, ";"))
     needed = (
         goes_on.filter(pk=OuterRef("parent_id")),
         goes_on.filter(forked_from_id=OuterRef("pk")),
         goes_on.filter(forked_from_id=OuterRef("parent_id")),
         all_rows.filter(parent_id=OuterRef("pk"), finished_at__isnull=True),
-        waiting.filter(waiting_for=_text(_OF_END, "")),
-        waiting.filter(waiting_for__gte=_text(_OF_EVENT, ":"), waiting_for__lt=_text(_OF_EVENT, ";")),
+        all_rows.filter(_IS_WAITING, waiting_for=_text(_OF_END, "")),
+        # The bounds first: of two lower ones SQLite takes the first, and the condition of the index is one, too.
+        all_rows.filter(is_of_event, _IS_WAITING),
     )
     return rows.filter(*(~Exists(each) for each in needed), worker__isnull=True)
 

@@ -178,7 +178,7 @@ class WorkflowQuerySet(OperatorVerbs):
 
     def wake_watchers(self, workflow_ids: Iterable[str]) -> None:
         """Wake those that wait for the end of these workflows, or for an event that cannot come any more."""
-        watchers.wake(self, list(workflow_ids))
+        watchers.wake(self, workflow_ids)
 
     def watch(self) -> None:
         """Note that somebody waits for an event or the end of these, whose rows the caller has locked."""
