@@ -18,7 +18,7 @@ from django.db.models.functions import Cast, Concat
 from durable_django.base.clock import FOR_EVER, Later, Now
 from durable_django.conf import durable_settings
 from durable_django.exceptions import WorkflowPruned
-from durable_django.models import awaited
+from durable_django.models import awaited, replacements
 from durable_django.models.event import Event, EventChange
 from durable_django.models.fields import AnyOf
 from durable_django.models.message import Message
@@ -52,6 +52,7 @@ _BARE: dict[str, Any] = {
     "trace_context": "",
     "partition_key": None,
     "deduplication_key": None,
+    "replacements": "",
 }
 
 
@@ -230,8 +231,9 @@ def _strip(chosen: WorkflowQuerySet, ids: list[str]) -> Batch:
     """Take what they own from those that are free: in one transaction or, of long histories, in several."""
     with short_transaction(chosen.db):
         locked = _lock(free(chosen.filter(pk__in=ids)), no_key=True)
-        shared = _shared_further(chosen, locked)
-        return strip(chosen, [key for key in locked if key not in shared])
+        # Under the lock, which who makes a fork takes, too: one that names any of these is there, or has to wait.
+        asked_for = _shared_further(chosen, locked) | replacements.needed(chosen, locked)
+        return strip(chosen, [key for key in locked if key not in asked_for])
 
 
 def _shared_further(rows: WorkflowQuerySet, keys: Collection[str]) -> set[str]:

@@ -41,6 +41,7 @@ class Workflow(OperatorRowVerbs, models.Model):
     failures    how often the workflow's own retry= put it back
     is_watched  somebody waits for an event or the end of it, and is to be woken
     on_failure, on_cancel   names of workflows: see models/followers.py
+    replacements  ids of workflows whose results a fork reads: see models/replacements.py
 
     deduplication_key, is_debounced, latest_start: see models/duplicates.py
     retention_seconds, pruned_at, is_bare: see models/retention.py
@@ -84,6 +85,7 @@ class Workflow(OperatorRowVerbs, models.Model):
     forked_from = models.ForeignKey(
         "self", models.DO_NOTHING, null=True, blank=True, db_constraint=False, db_index=False, related_name="forks"
     )
+    replacements = models.TextField(default="", db_default="", blank=True)
     schedule = models.CharField(max_length=255, default="", blank=True)
     on_failure = models.CharField(max_length=255, default="", db_default="", blank=True)
     on_cancel = models.CharField(max_length=255, default="", db_default="", blank=True)
@@ -172,6 +174,7 @@ class Workflow(OperatorRowVerbs, models.Model):
             ),
             models.Index(fields=["parent"], condition=Q(parent__isnull=False), name="durable_workflow_parent"),
             models.Index(fields=["forked_from"], condition=Q(forked_from__isnull=False), name="durable_workflow_fork"),
+            models.Index(fields=["status"], condition=Q(replacements__gt=""), name="durable_workflow_replacing"),
             models.Index(
                 fields=["schedule"],
                 condition=Q(schedule__gt="", finished_at__isnull=True),

@@ -6,8 +6,9 @@ from unittest import skipUnless
 from django.db import connection, transaction
 from django.test import TransactionTestCase
 
+from durable_django import WorkflowPruned
 from durable_django.base import registry
-from durable_django.models import Queue, Step, Workflow
+from durable_django.models import Queue, Step, Workflow, retention
 from durable_django.testing import run_until_idle
 from tests.behaviour.claiming import start_ids, sync
 from tests.behaviour.support import elsewhere, eventually, is_anybody_blocked, row, waiting
@@ -106,3 +107,31 @@ class ADeletion(TransactionTestCase):
             deleting.join(30)
 
             self.assertEqual((2, False), (owned, Workflow.objects.filter(pk=handle.id).exists()))
+
+
+@skipUnless(connection.vendor == "postgresql", "SQLite locks no single row")
+class AFork(TransactionTestCase):
+    def test_waits_for_a_sweep_of_what_it_names(self):
+        """It is told that this was pruned, and has locked nothing by then that stands behind it in order of id."""
+        other = branching.child.using(id="a").start(50)
+        origin = branching.starts_and_waits.using(id="b").start(1)
+        run_until_idle()
+        replaced = {branching.children_of(origin)[0]: other.id}
+        errors = []
+        forking = threading.Thread(target=elsewhere, args=[lambda: self.fork(origin, replaced, errors)])
+
+        with transaction.atomic():
+            Workflow.objects.all().lock_in_order(["a"])
+            forking.start()
+            eventually(is_anybody_blocked, "the fork waits for what it names")
+            Workflow.objects.select_for_update(nowait=True).get(pk="b")
+            retention.strip(Workflow.objects.all(), ["a"])
+        forking.join(30)
+
+        self.assertEqual(["a"], errors)
+
+    def fork(self, origin, replaced, errors):
+        try:
+            row(origin).fork(from_step=9, replacement_children=replaced)
+        except WorkflowPruned as error:
+            errors.append(error.workflow_id)
