@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from durable_django.admin.operating.fields import LongText
-from durable_django.base.limits import MOST, Rate, changes_of, limits_of
+from durable_django.base.limits import MOST, Limits, Rate, changes_of, require_agreement
 from durable_django.models.queue import Queue
 
 _COUNTS = ("concurrency", "worker_concurrency", "partition_concurrency")
@@ -29,11 +30,17 @@ class LimitsForm(forms.ModelForm):  # type: ignore[type-arg]
     """
     The limits of one queue; an empty field is none.
 
-    edits  after validation: the arguments of Queue.edit(), only those that the form has changed
+    After validation:
+
+    edits      the arguments of Queue.edit(), only those that the operator has changed
+    overtaken  labels of those among them that somebody else has changed since the page was shown
     """
 
     edits: dict[str, Any]
+    overtaken: list[str]
 
+    #: What the page showed: by it, what the operator has changed is told from what others have.
+    seen = forms.CharField(label="", required=False, widget=forms.HiddenInput)
     reason = LongText(
         label=_("Reason"), required=False, max_length=1000, help_text=_("Kept with what you do, for others.")
     )
@@ -62,16 +69,21 @@ class LimitsForm(forms.ModelForm):  # type: ignore[type-arg]
             ),
         }
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.fields["seen"].initial = json.dumps(self.instance.limits.as_columns())
+
     def clean(self) -> dict[str, Any]:
-        """Judge each limit alone, then all together."""
+        """Judge each limit alone, then all together as they would be."""
         values = super().clean() or self.cleaned_data
         given = {name: values.get(name) for name in _COUNTS} | {name: self._rate(name) for name in _RATES}
         for name in _COUNTS:
             self._judge(name, partial(changes_of, **{name: given[name]}))
         given["partitioned"] = self._is_partitioned(given)
-        if not self.errors:
-            self._judge_together(given)
-        self.edits = {} if self.errors else self._changed(given)
+        self.edits, self.overtaken = ({}, []) if self.errors else self._changed(given)
+        if not self.overtaken:
+            self._judge_together()
         return values
 
     def _rate(self, name: str) -> Rate | None:
@@ -104,20 +116,32 @@ class LimitsForm(forms.ModelForm):  # type: ignore[type-arg]
         except (TypeError, ValueError) as error:
             self.add_error(field, _said_of(error))
 
-    def _judge_together(self, given: dict[str, Any]) -> None:
+    def _judge_together(self) -> None:
         try:
-            limits_of(**given)
+            require_agreement(Limits(**{**self.instance.limits.as_columns(), **changes_of(**self.edits)}))
         except ValueError as error:
             # Which begins with the name of the limit that cannot be.
-            self.add_error(str(error).partition(" ")[0], _said_of(error))
+            name = str(error).partition(" ")[0]
+            self.add_error(name if name in self.fields else f"{name}_limit", _said_of(error))
 
-    def _changed(self, given: dict[str, Any]) -> dict[str, Any]:
-        before = self.instance.limits.as_columns()
-        return {
-            name: value
-            for name, value in given.items()
-            if any(before[column] != after for column, after in changes_of(**{name: value}).items())
-        }
+    def _changed(self, given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """Return what is other than on the page that was shown, and of that what somebody else has changed as well."""
+        now = self.instance.limits.as_columns()
+        seen, edits, overtaken = {**now, **self._seen()}, {}, []
+        for name, value in given.items():
+            columns = changes_of(**{name: value})
+            if any(seen[column] != after for column, after in columns.items()):
+                edits[name] = value
+                overtaken += [column for column, after in columns.items() if now[column] not in (seen[column], after)]
+        return edits, [str(self.fields[column].label) for column in overtaken]
+
+    def _seen(self) -> dict[str, Any]:
+        """Return the columns that the page showed; nothing if the form does not say it, as one written by hand."""
+        try:
+            seen = json.loads(self.cleaned_data.get("seen") or "{}")
+        except (ValueError, RecursionError):
+            return {}
+        return seen if isinstance(seen, dict) else {}
 
 
 def _said_of(error: Exception) -> str:

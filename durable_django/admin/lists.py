@@ -10,6 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
+from durable_django.admin.addresses import list_of
+
 #: A list counts no further: counting millions of rows takes seconds and tells nobody anything.
 MOST_COUNTED = 10_000
 
@@ -35,7 +37,18 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
 
 
 class FixedOrderList(ChangeList):
-    """A list in the order that its admin names, whatever ?o= asks for: most columns have no index to sort by."""
+    """
+    A list in the order that its admin names, whatever ?o= asks for: most columns have no index to sort by.
+
+    saved  title, address and whether it is the one that is shown, of what people look for again and again
+    """
+
+    @property
+    def saved(self) -> list[tuple[Any, str, bool]]:
+        given = {name: values[-1] for name, values in self.filter_params.items()}
+        model_admin: Any = self.model_admin
+        site, model = model_admin.admin_site.name, str(self.opts.model_name)
+        return [(title, list_of(site, model, **asked), asked == given) for title, asked in model_admin.saved]
 
     def get_ordering(self, request: HttpRequest, _queryset: QuerySet[Any]) -> list[Any]:
         return list(self.model_admin.get_ordering(request))

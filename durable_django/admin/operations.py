@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from durable_django.admin.filters import ColumnFilter
-from durable_django.admin.moments import moment, one_line
+from durable_django.admin.moments import moment
 from durable_django.admin.operating.records import spoken_change, spoken_verb
 from durable_django.admin.readonly import ReadOnlyAdmin
 from durable_django.base.texts import plain, plain_lines, shortened
@@ -41,6 +41,13 @@ class OperationAdmin(ReadOnlyAdmin):
     list_display = ("when", "who", "verb_label", "kind", "key", "change", "shown_reason")
     list_filter = (KindFilter,)
     allowed_lookups = frozenset({KindFilter.parameter_name})
+    saved = (
+        (_("All"), {}),
+        (_("Workflows"), {"kind": "workflow"}),
+        (_("Queues"), {"kind": "queue"}),
+        (_("Schedules"), {"kind": "schedule"}),
+        (_("Workers"), {"kind": "worker"}),
+    )
     search_fields = ("object_id",)
     search_help_text = _("The whole id of a workflow or schedule, or the name of a queue")
     ordering = ("-pk",)
@@ -59,7 +66,7 @@ class OperationAdmin(ReadOnlyAdmin):
     @admin.display(description=_("when"))
     def when(self, operation: Operation) -> str:
         """Show when it was done."""
-        return one_line(moment(operation.created_at))
+        return moment(operation.created_at)
 
     @admin.display(description=_("who"))
     def who(self, operation: Operation) -> str:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
-from django.http import HttpRequest, HttpResponse
+from django.db import IntegrityError, OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from durable_django.admin.addresses import list_of, page_of
 from durable_django.admin.badges import badge, drawn_gauge
+from durable_django.admin.cells import with_help
 from durable_django.admin.drawings import bars
 from durable_django.admin.limits import LimitsForm
 from durable_django.admin.lists import FixedOrderList
-from durable_django.admin.operating.acting import Order, recorded
+from durable_django.admin.operating.acting import Order, recorded, spoken_trouble
 from durable_django.admin.operating.operated import OperatedAdmin
+from durable_django.admin.operating.refusing import refuse
 from durable_django.admin.operating.verbs import EDIT_QUEUE
-from durable_django.base.limits import Limits
 from durable_django.base.texts import plain
 from durable_django.engine import context
 from durable_django.management import throughput
@@ -31,6 +35,10 @@ from durable_django.models.queue import Queue
 MOST_SHOWN = 50
 #: The time that the drawings of starts show (seconds).
 _DRAWN_SECONDS = 3600.0
+
+
+class NotSaved(Exception):
+    """What an operator has sent cannot be saved, for a reason that is said to people."""
 
 
 class QueueList(FixedOrderList):
@@ -53,7 +61,7 @@ class QueueAdmin(OperatedAdmin):
     """
 
     form = LimitsForm
-    list_display = ("key", "state", "queued", "oldest", "running", "rate_used", "starts", "limits", "edited")
+    list_display = ("key", "state", "queued", "oldest", "running", "rate_used", "starts", "limits")
     ordering = ("name",)
     change_form_template = "admin/durable_django/queue/change_form.html"
     readonly_fields = ("key", "state", "queued", "oldest", "running", "rate_used", "edited", "declared_limits")
@@ -86,7 +94,7 @@ class QueueAdmin(OperatedAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Ask those who may edit for a reason as well."""
         may_edit = self.has_change_permission(request, obj)
-        return (*self.fieldsets, (None, {"fields": ("reason",)})) if may_edit else self.fieldsets
+        return (*self.fieldsets, (None, {"fields": ("reason", "seen")})) if may_edit else self.fieldsets
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002 - Django's names
         return QueueList
@@ -100,6 +108,8 @@ class QueueAdmin(OperatedAdmin):
     ) -> HttpResponse:
         """Show which partitions have the most waiting."""
         key = unquote(object_id)
+        if request.method == "POST" and not self.has_change_permission(request):
+            refuse(request, EDIT_QUEUE, [key])
         partitions = noisiest_partitions(key) if self.has_view_permission(request) and "\0" not in key else []
         site = self.admin_site.name
         shown = [
@@ -109,15 +119,36 @@ class QueueAdmin(OperatedAdmin):
         facts = {"partitions": shown, "most_counted": MOST_COUNTED}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **facts})
 
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Say why if what was sent cannot be saved; the transaction, which Django opens in here, is undone then."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except (NotSaved, IntegrityError, OperationalError) as error:
+            if request.method != "POST":
+                raise
+            said = str(error) if isinstance(error, NotSaved) else spoken_trouble(error)
+            self.message_user(request, said, messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, _change: Any) -> None:
-        """Edit what the form has changed, and nothing else: another operator may be at the other limits."""
+        """
+        Edit what the form has changed, and nothing else: another operator may be at the other limits.
+
+        Raises NotSaved if others have changed the same, or if it does not go with what they have made of the rest.
+        """
+        if form.overtaken:
+            message = gettext(
+                "Nothing was saved: somebody else has changed it meanwhile (%(limits)s). This is how it is."
+            )
+            raise NotSaved(message % {"limits": ", ".join(form.overtaken)})
         if form.edits:
             rows = Queue.objects.using(context.alias_of_workflows())
             reason = form.cleaned_data["reason"]
             order = Order(verb=EDIT_QUEUE, rows=rows, user=request.user, ids=[obj.pk], options={}, reason=reason)
-            # Django has opened the transaction around this.
             with recorded(order, rows.filter(pk=obj.pk)):
-                obj.edit(**form.edits)
+                _edit(obj, form.edits)
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """Leave the log to the record, which is written only if something has changed."""
@@ -128,7 +159,7 @@ class QueueAdmin(OperatedAdmin):
         return plain(queue.name)
 
     @admin.display(description=_("state"))
-    def state(self, queue: Queue) -> SafeString:
+    def state(self, queue: Queue) -> SafeString | str:
         """Show whether workers claim from it."""
         return _badge(queue)
 
@@ -159,19 +190,28 @@ class QueueAdmin(OperatedAdmin):
         return render_to_string("admin/durable_django/bars.html", {"kind": "running", "drawing": queue.drawing})
 
     @admin.display(description=_("limits"))
-    def limits(self, queue: Queue) -> str:
-        """Show those that count now."""
-        return described(queue.limits) or "-"
+    def limits(self, queue: Queue) -> SafeString | str:
+        """Show those that count now, and whether an operator has changed them."""
+        return with_help(described(queue.limits) or "-", gettext("edited") if queue.is_edited else "")
 
-    @admin.display(description=_("edited"), boolean=True)
-    def edited(self, queue: Queue) -> bool:
+    @admin.display(description=_("edited"))
+    def edited(self, queue: Queue) -> str:
         """Show whether an operator has changed the limits."""
-        return queue.is_edited
+        return gettext("yes, by an operator") if queue.is_edited else gettext("no")
 
     @admin.display(description=_("limits in the code"))
     def declared_limits(self, queue: Queue) -> str:
         """Show those that the code declared last."""
-        return described(Limits(**queue.declared)) or "-" if queue.declared else "-"
+        return described(queue.declared_limits) or "-"
+
+
+def _edit(queue: Queue, edits: Mapping[str, Any]) -> None:
+    try:
+        is_there = queue.edit(**edits)
+    except (TypeError, ValueError) as error:
+        raise NotSaved(gettext("Nothing was saved: %(error)s") % {"error": plain(error)}) from error
+    if not is_there:
+        raise NotSaved(gettext("Nothing was saved: the queue is gone."))
 
 
 def with_depths(queues: list[Any]) -> list[Any]:
@@ -193,8 +233,18 @@ def at_a_glance(site: str) -> list[Any]:
     return found
 
 
-def _badge(queue: Queue) -> SafeString:
-    return badge("paused", _("paused")) if queue.is_paused else badge("succeeded", _("open"))
+def _badge(queue: Any) -> SafeString | str:
+    """Return the state; of a paused queue also whether it is drained, where it was counted what runs."""
+    if not queue.is_paused:
+        return badge("succeeded", _("open"))
+    depth: Depth | None = getattr(queue, "depth", None)
+    return with_help(badge("paused", _("paused")), depth and _drained(depth.running))
+
+
+def _drained(running: int) -> str:
+    if not running:
+        return gettext("drained")
+    return ngettext("draining: %(n)d still runs", "draining: %(n)d still run", running) % {"n": running}
 
 
 def _depth(queue: Any) -> Depth:

@@ -30,6 +30,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     sortable_by = ()
     #: Lookups that the address may carry: those of the list's own filters.
     allowed_lookups: frozenset[str] = frozenset()
+    #: What people look for again and again, above the list: a title, and the filters of the address.
+    saved: tuple[tuple[Any, dict[str, str]], ...] = ()
+    #: Whether the filters stand beside the list; where those above say enough, the columns have their room.
+    has_filters_beside = False
 
     class Media:
         css = {"all": ["durable_django/admin.css"]}

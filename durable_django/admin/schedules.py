@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
@@ -11,13 +11,14 @@ from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import dateformat
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from durable_django.admin.addresses import page_of
 from durable_django.admin.badges import badge
+from durable_django.admin.cells import with_help
 from durable_django.admin.cron_words import words_of
 from durable_django.admin.filters import ScheduleStateFilter
 from durable_django.admin.lists import FixedOrderList
@@ -25,7 +26,7 @@ from durable_django.admin.moments import moment, one_line
 from durable_django.admin.operating.operated import OperatedAdmin
 from durable_django.admin.workflow_page.values import hidden
 from durable_django.base import cron, payloads
-from durable_django.base.texts import plain_lines
+from durable_django.base.texts import plain, plain_lines, shortened
 from durable_django.engine import context
 from durable_django.management.outcomes import Outcome, last_runs
 from durable_django.management.showing import showing
@@ -35,22 +36,40 @@ from durable_django.models.status import Status
 #: Runs that the strip of a schedule shows, ticks that its page shows, schedules that the overview looks at.
 MOST_RUNS, _MOST_TICKS, MOST_SHOWN = 20, 5, 200
 _TICK = "D Y-m-d H:i:s T (O)"
+#: Characters of an error in the list.
+_LONGEST_ERROR = 300
 
 
 @admin.register(Schedule)
 class ScheduleAdmin(OperatedAdmin):
     """When each schedule fires next, and which do not fire."""
 
-    list_display = ("name", "state", "text", "upcoming_one", "outcomes", "workflow", "error")
+    list_display = ("name", "state", "text", "upcoming_one", "outcomes", "definition")
     list_filter = ("is_paused", "is_retired", ScheduleStateFilter)
     allowed_lookups = frozenset({"is_paused__exact", "is_retired__exact", ScheduleStateFilter.parameter_name})
+    saved = (
+        (_("All"), {}),
+        (_("Broken"), {"state": "broken"}),
+        (_("Paused"), {"is_paused__exact": "1"}),
+        (_("Retired"), {"is_retired__exact": "1"}),
+    )
     ordering = ("name",)
     fields = (
-        "name", "state", "workflow", "cron", "words", "timezone", "upcoming", "outcomes", "queue", "shown_context",
-        "catch_up", "overlap", "jitter_seconds", "next_at", "fired_until", "resumed_at", "error", "application",
-        "created_at",
+        "name", "state", "error", "workflow", "cron", "words", "timezone", "upcoming", "outcomes", "queue",
+        "shown_context", "catch_up", "overlap", "jitter_seconds", "looked_at_next", "fired", "resumed", "application",
+        "created",
     )  # fmt: skip
-    readonly_fields = ("state", "words", "upcoming", "outcomes", "shown_context")
+    #: Columns of which nothing is said if they are empty, by the fields that show them.
+    omitted: ClassVar[dict[str, str]] = {
+        "error": "error",
+        "queue": "queue",
+        "shown_context": "encoded_context",
+        "resumed": "resumed_at",
+        "application": "application",
+    }
+    readonly_fields = (
+        "state", "words", "upcoming", "outcomes", "shown_context", "looked_at_next", "fired", "resumed", "created",
+    )  # fmt: skip
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002 - Django's names
         return ScheduleList
@@ -60,9 +79,10 @@ class ScheduleAdmin(OperatedAdmin):
         return schedule and with_outcomes([schedule])[0]
 
     def get_fields(self, request: HttpRequest, obj: Schedule | None = None) -> list[Any]:
-        """Show of the context only its size to those who may not see payloads."""
-        fields = list(super().get_fields(request, obj))
-        if not request.user.has_perm("durable_django.view_payload"):
+        """Leave out what is empty, and show of the context only its size to those who may not see payloads."""
+        empty = {field for field, column in self.omitted.items() if obj is not None and not getattr(obj, column)}
+        fields = [field for field in super().get_fields(request, obj) if field not in empty]
+        if "shown_context" in fields and not request.user.has_perm("durable_django.view_payload"):
             fields[fields.index("shown_context")] = "hidden_context"
         return fields
 
@@ -82,9 +102,9 @@ class ScheduleAdmin(OperatedAdmin):
         return badge("waiting", _("edited")) if schedule.is_edited else badge("succeeded", _("on"))
 
     @admin.display(description=_("cron"), ordering="cron")
-    def text(self, schedule: Schedule) -> SafeString:
+    def text(self, schedule: Schedule) -> SafeString | str:
         """Show the text, in one line however narrow the column is, and what it means."""
-        return format_html('{}<span class="durable-help">{}</span>', one_line(schedule.cron), words_of(schedule.cron))
+        return with_help(one_line(schedule.cron), words_of(schedule.cron))
 
     @admin.display(description=_("in words"))
     def words(self, schedule: Schedule) -> str:
@@ -101,10 +121,16 @@ class ScheduleAdmin(OperatedAdmin):
         return render_to_string("admin/durable_django/outcomes.html", {"runs": runs})
 
     @admin.display(description=_("next"), ordering="next_at")
-    def upcoming_one(self, schedule: Schedule) -> SafeString:
+    def upcoming_one(self, schedule: Schedule) -> SafeString | str:
         """Show when a worker looks at it next, on the clock that the schedule goes by."""
-        when = one_line(_on_its_clock(schedule, schedule.next_at) if schedule.next_at else "-")
-        return format_html('{}<span class="durable-help">{}</span>', when, schedule.timezone)
+        return with_help(
+            one_line(_on_its_clock(schedule, schedule.next_at) if schedule.next_at else "-"), schedule.timezone
+        )
+
+    @admin.display(description=_("workflow"))
+    def definition(self, schedule: Schedule) -> SafeString | str:
+        """Show what it starts, and why it cannot if that is so."""
+        return with_help(plain(schedule.workflow), shortened(plain(schedule.error), _LONGEST_ERROR), "fault")
 
     @admin.display(description=_("next ticks"))
     def upcoming(self, schedule: Schedule) -> SafeString | str:
@@ -115,6 +141,26 @@ class ScheduleAdmin(OperatedAdmin):
         except ValueError:
             return "-"
         return format_html_join("", '<span class="durable-line durable-tick">{}</span>', ((tick,) for tick in ticks))
+
+    @admin.display(description=_("looked at next"))
+    def looked_at_next(self, schedule: Schedule) -> str:
+        """Show when a worker looks at it next, on the clock that the schedule goes by."""
+        return _on_its_clock(schedule, schedule.next_at) if schedule.next_at else "-"
+
+    @admin.display(description=_("fired until"))
+    def fired(self, schedule: Schedule) -> str:
+        """Show up to when its ticks were dealt with, on its clock."""
+        return _on_its_clock(schedule, schedule.fired_until) if schedule.fired_until else "-"
+
+    @admin.display(description=_("resumed"))
+    def resumed(self, schedule: Schedule) -> str:
+        """Show up to when ticks count as missed, on its clock."""
+        return _on_its_clock(schedule, schedule.resumed_at) if schedule.resumed_at else "-"
+
+    @admin.display(description=_("created"))
+    def created(self, schedule: Schedule) -> str:
+        """Show when it was made."""
+        return moment(schedule.created_at)
 
     @admin.display(description=_("context"))
     def shown_context(self, schedule: Schedule) -> str:

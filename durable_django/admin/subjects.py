@@ -14,10 +14,10 @@ from durable_django.base.texts import plain
 
 
 def subject_of(workflow: Any, site: AdminSite) -> SafeString | str:
-    """Return the kind and the key of the subject, with a link if the site has a page for it; no row is read."""
+    """Return kind and key of the subject, as a link if the site has its page; empty without one. No row is read."""
     kind, key = workflow.subject_type, workflow.subject_id
     if kind is None or key is None:
-        return "-"
+        return ""
     model = kind.model_class()
     if model is None:
         return plain(f"{kind.app_label}.{kind.model} {key}")

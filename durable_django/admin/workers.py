@@ -15,11 +15,13 @@ from django.utils.translation import gettext_lazy as _
 
 from durable_django.admin.addresses import page_of
 from durable_django.admin.badges import badge, drawn_gauge
+from durable_django.admin.cells import with_help
 from durable_django.admin.filters import LeaseFilter
 from durable_django.admin.moments import moment
 from durable_django.admin.operating.operated import OperatedAdmin
 from durable_django.admin.runs import runs_of
 from durable_django.base.clock import Now, SecondsUntil
+from durable_django.base.texts import plain
 from durable_django.conf import durable_settings
 from durable_django.engine import context
 from durable_django.management.durations import spoken_seconds
@@ -34,16 +36,14 @@ MOST_SHOWN = 50
 class WorkerAdmin(OperatedAdmin):
     """Which worker processes live, by the database's clock, and how much they hold."""
 
-    list_display = ("__str__", "state", "holds", "served", "hostname", "pid", "beat", "lease", "started")
+    list_display = ("__str__", "state", "holds", "served", "process", "beat", "lease", "started")
     list_filter = (LeaseFilter,)
     allowed_lookups = frozenset({LeaseFilter.parameter_name})
+    saved = ((_("All"), {}), (_("Alive"), {"state": "alive"}), (_("Gone"), {"state": "gone"}))
     ordering = ("-lease_expires_at", "-pk")
     change_form_template = "admin/durable_django/worker/change_form.html"
-    fields = (
-        "id", "name", "state", "hostname", "pid", "holds", "served", "application",
-        "started_at", "beat", "lease",
-    )  # fmt: skip
-    readonly_fields = ("state", "holds", "served", "beat", "lease")
+    fields = ("id", "name", "state", "hostname", "pid", "holds", "served", "application", "started", "beat", "lease")
+    readonly_fields = ("state", "holds", "served", "started", "beat", "lease")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return with_facts(super().get_queryset(request))
@@ -67,6 +67,11 @@ class WorkerAdmin(OperatedAdmin):
         """Show alive, draining or gone."""
         return state_of(worker)
 
+    @admin.display(description=_("host"))
+    def process(self, worker: Worker) -> SafeString | str:
+        """Show where it runs, and as which process."""
+        return with_help(plain(worker.hostname), gettext("process %(pid)s") % {"pid": worker.pid})
+
     @admin.display(description=_("busy"))
     def holds(self, worker: Any) -> SafeString:
         """Show how many workflows it holds, of how many threads."""
@@ -89,8 +94,10 @@ class WorkerAdmin(OperatedAdmin):
 
     @admin.display(description=_("queues"))
     def served(self, worker: Worker) -> str:
-        """Show the queues that it claims from."""
-        return ", ".join(map(str, worker.queues)) if worker.queues else "-"
+        """Show the queues that it claims from; a process that makes plain calls claims from none."""
+        if not worker.takes_slots:
+            return "-"
+        return ", ".join(map(str, worker.queues)) if worker.queues else gettext("all")
 
 
 def with_facts(rows: QuerySet[Any]) -> QuerySet[Any]:

@@ -13,7 +13,6 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from durable_django.admin import lists
-from durable_django.admin.addresses import list_of
 from durable_django.admin.filters import ColumnFilter
 from durable_django.admin.runs import LISTED
 from durable_django.admin.workflow_filters import FinishedFilter
@@ -46,16 +45,9 @@ class WorkflowList(lists.FixedOrderList):
     The newest workflows, without their payloads; only the paths of tasks are read.
 
     filtered_since  what was created earlier is not looked at by the filters; None while they look at everything
-    saved           title, address and whether it is the one that is shown, of what people look for again and again
     """
 
     filtered_since: datetime | None = None
-
-    @property
-    def saved(self) -> list[tuple[Any, str, bool]]:
-        given = {name: values[-1] for name, values in self.filter_params.items()}
-        site = self.model_admin.admin_site.name
-        return [(title, list_of(site, "workflow", **asked), asked == given) for title, asked in SAVED]
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request, exclude_parameters)

@@ -12,17 +12,19 @@ from django.db.models import Exists, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from durable_django.admin.badges import badge
+from durable_django.admin.cells import with_help
 from durable_django.admin.filters import NameFilter, QueueFilter, StatusFilter
 from durable_django.admin.moments import moment
 from durable_django.admin.operating.operated import OperatedAdmin
 from durable_django.admin.searching import search
 from durable_django.admin.subjects import subject_of
 from durable_django.admin.workflow_filters import WORKFLOW_FILTERS
-from durable_django.admin.workflow_list import WorkflowList
+from durable_django.admin.workflow_list import SAVED, WorkflowList
 from durable_django.admin.workflow_page.downloads import download
 from durable_django.admin.workflow_page.page import Asked, page_of
 from durable_django.base.texts import plain
@@ -36,11 +38,11 @@ from durable_django.models.workflow import Workflow
 class WorkflowAdmin(OperatedAdmin):
     """What was started, where it stands, and what each step did."""
 
-    list_display = (
-        "key", "definition", "state", "progress", "created", "duration", "subject", "in_queue", "attempt"
-    )  # fmt: skip
+    list_display = ("key", "definition", "standing", "progress", "created", "in_queue")
     list_filter = (StatusFilter, NameFilter, QueueFilter, *WORKFLOW_FILTERS)
     allowed_lookups = frozenset(each.parameter_name for each in list_filter)
+    saved = SAVED
+    has_filters_beside = True
     search_fields = ("id",)
     search_help_text = _("The id or its beginning, a deduplication key, or the beginning of a name")
     ordering = ("-created_at", "-pk")
@@ -118,34 +120,31 @@ class WorkflowAdmin(OperatedAdmin):
         return plain(workflow.pk)
 
     @admin.display(description=_("workflow"))
-    def definition(self, workflow: Any) -> str:
-        """Show the name of what was started, of a task its path."""
-        return plain(workflow.spoken_name)
+    def definition(self, workflow: Any) -> SafeString | str:
+        """Show the name of what was started, of a task its path, and what it is about."""
+        subject = subject_of(workflow, self.admin_site)
+        return with_help(plain(workflow.spoken_name), subject)
 
     @admin.display(description=_("status"))
+    def standing(self, workflow: Any) -> SafeString | str:
+        """Show the status, and how long it took from the first claim to the end, or takes until now."""
+        seconds = history.seconds_between(workflow.started_at, workflow.finished_at or workflow.now)
+        return with_help(self.state(workflow), "" if seconds is None else spoken_seconds(seconds))
+
     def state(self, workflow: Workflow) -> SafeString:
-        """Show the status in its colour."""
+        """Return the status in its colour."""
         return badge(workflow.status, workflow.get_status_display())
 
     @admin.display(description=_("progress"))
-    def progress(self, workflow: Any) -> str:
-        """Show the last step that is recorded, with its position."""
-        return f"{workflow.last_position} · {plain(workflow.last_step)}" if workflow.last_position else "-"
-
-    @admin.display(description=_("subject"))
-    def subject(self, workflow: Workflow) -> SafeString | str:
-        """Show what it is about."""
-        return subject_of(workflow, self.admin_site)
+    def progress(self, workflow: Any) -> SafeString | str:
+        """Show the last step that is recorded, with its position, and the attempt if it is not the first."""
+        shown = f"{workflow.last_position} · {plain(workflow.last_step)}" if workflow.last_position else "-"
+        return with_help(shown, gettext("attempt %(n)d") % {"n": workflow.attempt} if workflow.attempt > 1 else "")
 
     @admin.display(description=_("created"))
     def created(self, workflow: Workflow) -> str:
         """Show when it was started, to the second."""
         return moment(workflow.created_at)
-
-    @admin.display(description=_("duration"))
-    def duration(self, workflow: Any) -> str:
-        """Show how long it took from the first claim to the end, or takes until now."""
-        return spoken_seconds(history.seconds_between(workflow.started_at, workflow.finished_at or workflow.now))
 
     @admin.display(description=_("queue"))
     def in_queue(self, workflow: Workflow) -> str:

@@ -1,8 +1,8 @@
 """
 Log records, worded here and nowhere else, from the signals of the engine. No payload is ever logged.
 
-Loggers: durable_django.workflow, durable_django.step, durable_django.schedule, durable_django.worker. Each record
-carries its facts as `extra`.
+Loggers: durable_django.workflow, durable_django.step, durable_django.schedule, durable_django.worker,
+durable_django.operation. Each record carries its facts as `extra`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ _workflow = logging.getLogger("durable_django.workflow")
 _step = logging.getLogger("durable_django.step")
 _schedule = logging.getLogger("durable_django.schedule")
 _worker = logging.getLogger("durable_django.worker")
+_operation = logging.getLogger("durable_django.operation")
 
 
 def connect() -> None:
@@ -121,6 +122,17 @@ def _recovered(**facts: Any) -> None:
         "%d workflows of lost workers were put back, %d had lost too many and failed",
         facts["count"],
         facts["exhausted"],
+        extra=_extra(facts),
+    )
+
+
+def _operation_refused(**facts: Any) -> None:
+    _operation.warning(
+        "%s was refused: no permission to %s %s %s",
+        plain(facts["actor"]),
+        facts["verb"],
+        facts["object_kind"],
+        ", ".join(map(plain, facts["object_ids"])),
         extra=_extra(facts),
     )
 
@@ -277,6 +289,7 @@ _RECEIVERS = {
     signals.workflow_let_go: _let_go,
     signals.interrupt_swallowed: _swallowed,
     signals.workflows_recovered: _recovered,
+    signals.operation_refused: _operation_refused,
     signals.step_retrying: _step_retrying,
     signals.step_rerun: _step_rerun,
     signals.step_hook_failed: _step_hook_failed,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Model, ProtectedError, Q
 
-from durable_django.models import retention, witnesses
+from durable_django.models import retention, trees, witnesses
 from durable_django.models.turns import short_transaction
 
 if TYPE_CHECKING:
@@ -50,12 +50,13 @@ def _delete_kept(rows: WorkflowQuerySet, kept: list[str]) -> None:
 
 def _below(rows: WorkflowQuerySet, parents: list[str]) -> Iterator[list[str]]:
     """Yield the ids of what is over below some workflows; what lives keeps what it has started."""
-    todo = [parents]
+    todo, seen = [parents], set(parents)
     while todo:
         children = _all(rows).filter(parent_id__isnull=False, parent_id__in=todo.pop())
         for batch in children.batches(_OVER):
-            yield batch
-            todo.append(batch)
+            if below := trees.unseen(batch, seen):
+                yield below
+                todo.append(below)
 
 
 def _purge(rows: WorkflowQuerySet, ids: list[str], kept: list[str], *, payloads_only: bool) -> int:

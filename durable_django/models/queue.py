@@ -85,8 +85,7 @@ class QueueQuerySet(models.QuerySet["Queue"]):
         """Give edited queues the limits back that the code declared last. Return how many were edited."""
         edited = list(self.filter(is_edited=True))
         for row in edited:
-            columns = row.declared or Limits().as_columns()
-            self.filter(pk=row.pk).change_limits(columns, is_edited=False)
+            self.filter(pk=row.pk).change_limits(row.declared_limits.as_columns(), is_edited=False)
         return len(edited)
 
     def give_partitions(self) -> int:
@@ -173,6 +172,11 @@ class Queue(models.Model):
     def limits(self) -> Limits:
         """The limits that count now."""
         return Limits(**{name: getattr(self, name) for name in limits.NAMES})
+
+    @property
+    def declared_limits(self) -> Limits:
+        """Those that the code declared last; none without. Of a newer release as far as this one knows them."""
+        return Limits(**{name: value for name, value in (self.declared or {}).items() if name in limits.NAMES})
 
     def pause(self) -> bool:
         """Stop claims from it; what runs goes on. Whether it was open."""

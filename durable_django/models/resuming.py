@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Case, F, Q, Value, When
 
 from durable_django.base.clock import Later, Now
-from durable_django.models import duplicates, outcomes
+from durable_django.models import duplicates, outcomes, trees
 from durable_django.models.status import Status
 from durable_django.models.step import Step
 
@@ -77,8 +77,8 @@ def resume_children(rows: WorkflowQuerySet) -> int:
     all_rows = rows.model._default_manager.using(rows.db)
     count = 0
     for parents in rows.batches(stopped):
-        levels, level = [], parents
-        while level := [each for part in _parts(level) for each in _awaited(all_rows, part)]:
+        levels, level, seen = [], parents, set(parents)
+        while level := trees.unseen([each for part in _parts(level) for each in _awaited(all_rows, part)], seen):
             levels.append(level)
         # Before their parents, which would find them as they were.
         for part in (part for level in reversed(levels) for part in _parts(level)):

@@ -98,7 +98,12 @@ class Schedule(models.Model):
     @property
     def is_edited(self) -> bool:
         """Whether somebody has changed what the code declares; that holds until revert()."""
-        return any(getattr(self, column) != value for column, value in (self.declared or {}).items())
+        return any(getattr(self, column) != value for column, value in self.declared_columns.items())
+
+    @property
+    def declared_columns(self) -> dict[str, Any]:
+        """What the code says of it, by column; of a newer release as far as this one knows the columns."""
+        return {column: value for column, value in (self.declared or {}).items() if column in DEFINING}
 
     def next_ticks(self, count: int = 5) -> list[datetime]:
         """Return the next ticks from now on, in UTC, paused or not. Raises ValueError if it cannot be read."""

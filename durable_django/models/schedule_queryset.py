@@ -119,7 +119,7 @@ class ScheduleQuerySet(models.QuerySet["Schedule"]):
         """Make those that were edited what the code declares again. Return how many were edited."""
         edited = [row for row in self.filter(declared__isnull=False) if row.is_edited]
         for row in edited:
-            self.model._default_manager.using(self.db).filter(pk=row.pk).update(**(row.declared or {}))
+            self.model._default_manager.using(self.db).filter(pk=row.pk).update(**row.declared_columns)
         return len(edited)
 
     def trigger(self) -> int:

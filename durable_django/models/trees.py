@@ -37,10 +37,17 @@ def cancel(rows: WorkflowQuerySet, change: Change, spared: Collection[str]) -> i
 
 def _cancel_below(all_rows: WorkflowQuerySet, parents: list[str], change: Change) -> int:
     """Cancel what lives below some workflows; a child that has ended may have children that live."""
-    count, todo = 0, [parents]
+    count, todo, seen = 0, [parents], set(parents)
     while todo:
         children = all_rows.filter(parent_id__isnull=False, parent_id__in=todo.pop())
         for batch in children.batches(Q()):
             count += children.change_batch(batch, Status.live(), change)
-            todo.append(batch)
+            todo.append(unseen(batch, seen))
     return count
+
+
+def unseen(ids: list[str], seen: set[str]) -> list[str]:
+    """Return those that were not seen, and see them: rows of other hands may be each other's parents."""
+    found = [each for each in ids if each not in seen]
+    seen.update(found)
+    return found

@@ -70,9 +70,10 @@ class TheList(AdminTestCase):
             self.assertEqual(["b", "c", "a"], self.shown(self.list_page(**address)), address)
 
     def test_shows_how_long_it_takes_until_now(self):
-        """By the database's clock, while it runs; nothing before it was claimed."""
+        """Below the status, by the database's clock, while it runs; nothing before it was claimed."""
         two_marks.using(id="w").start("w")
-        self.assertContains(self.list_page(), '<td class="field-duration">-</td>', html=True)
+        queued = '<td class="field-standing"><span class="durable-badge durable-queued">queued</span></td>'
+        self.assertContains(self.list_page(), queued, html=True)
         started = Workflow.objects.get().created_at - timedelta(hours=2, seconds=30)
         Workflow.objects.update(status="running", worker="x", attempt=1, started_at=started)
 

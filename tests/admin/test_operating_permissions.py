@@ -43,21 +43,16 @@ class TheMatrix(OperatingTestCase):
                 self.assertEqual((operations + 1, entries + 1), self.records())
                 transaction.set_rollback(True)
 
-    def offered(self, target):
-        """Return whether the list and the page offer a verb."""
-        names = (
-            [
-                name
-                for name, _label in self.client.get(url(target.kind, "changelist"))
-                .context["action_form"]
-                .fields["action"]
-                .choices
-            ]
-            if self.client.get(url(target.kind, "changelist")).context["action_form"]
-            else []
-        )
-        page = self.client.get(url(target.kind, "change", target.key))
-        return target.verb in names, self.operate_address(target) in page.content.decode()
+    def offered(self, targets):
+        """Return of each target whether the list and the page of its row offer the verb."""
+        on_lists = {kind: self.offered_on_list(kind) for kind in {target.kind for target in targets}}
+        for target in targets:
+            page = self.client.get(url(target.kind, "change", target.key)).content.decode()
+            yield target, (target.verb in on_lists[target.kind], self.operate_address(target) in page)
+
+    def offered_on_list(self, kind):
+        form = self.client.get(url(kind, "changelist")).context["action_form"]
+        return {name for name, _label in form.fields["action"].choices} if form else set()
 
     def test_refuses_visitors(self):
         """They are asked to log in; so is somebody who is not staff."""
@@ -79,7 +74,7 @@ class TheMatrix(OperatingTestCase):
         self.client.force_login(self.staff("looker", *VIEWS, *others))
 
         self.assert_refused("looker", 403, self.targets)
-        self.assertEqual({(False, False)}, {self.offered(target) for target in self.targets})
+        self.assertEqual({(False, False)}, {offered for _target, offered in self.offered(self.targets)})
 
     def test_refuses_who_may_do_it_but_not_look(self):
         """A verb is done to what is seen."""
@@ -107,11 +102,65 @@ class TheMatrix(OperatingTestCase):
         """On the list and on the page."""
         for verb in ALL:
             self.client.force_login(self.staff(f"may-{verb.permission}", *VIEWS, verb.permission.partition(".")[2]))
-            for target in self.targets:
-                is_allowed = (target.kind, target.verb) == (verb.kind, verb.name)
-                if target.kind == verb.kind:
-                    with self.subTest(permission=verb.permission, verb=target.verb):
-                        self.assertEqual((is_allowed, is_allowed), self.offered(target))
+            for target, offered in self.offered([each for each in self.targets if each.kind == verb.kind]):
+                is_allowed = target.verb == verb.name
+                with self.subTest(permission=verb.permission, verb=target.verb):
+                    self.assertEqual((is_allowed, is_allowed), offered)
+
+
+class WhoIsRefused(OperatingTestCase):
+    """Each attempt leaves a record in the log, S27: who, what, which rows."""
+
+    def setUp(self):
+        super().setUp()
+        self.targets = self.make_targets()
+        self.client.force_login(self.staff("looker", *VIEWS))
+
+    def assert_logged(self, act, verb, kind, *keys):
+        with self.assertLogs("durable_django.operation", "WARNING") as seen:
+            self.assertEqual(403, act().status_code)
+        (record,) = seen.records
+        facts = (record.actor, record.verb, record.object_kind, record.object_ids)
+        self.assertEqual(("looker", verb, kind, keys), facts)
+        return record.getMessage()
+
+    def test_is_named_for_each_verb_by_each_way(self):
+        """From the list, from the page, and already by who only looks at what is asked there."""
+        for target in self.targets:
+            with self.subTest(verb=target.verb, kind=target.kind):
+                ways = (
+                    lambda target=target: self.on_list(target, confirmed="1"),
+                    lambda target=target: self.on_page(target, confirmed="1"),
+                    lambda target=target: self.client.get(self.operate_address(target)),
+                )
+                for way in ways:
+                    self.assert_logged(way, target.verb, target.kind, target.key)
+
+    def test_is_named_for_limits_as_well(self):
+        """Their form is a verb, too."""
+        sent = {**EMPTY, "concurrency": "5"}
+        self.assert_logged(
+            lambda: self.client.post(url("queue", "change", "for-pause"), sent), "edit", "queue", "for-pause"
+        )
+
+    def test_cannot_flood_the_log(self):
+        """Of what a request made by hand names, the first ten ids are kept, each cut, in one line."""
+        keys = ["x\n" * 1000, *map(str, range(99))]
+        sent = {"action": "cancel", "_selected_action": keys}
+        cut = ("x\n" * 127 + "…", *map(str, range(9)))
+
+        said = self.assert_logged(
+            lambda: self.client.post(url("workflow", "changelist"), sent), "cancel", "workflow", *cut
+        )
+
+        self.assertTrue(said.isprintable())
+
+    def test_is_nobody_who_may_do_it(self):
+        """Nothing is logged of what was done: there is a record of that."""
+        self.client.force_login(self.operator)
+        target = next(each for each in self.targets if each.verb == "cancel")
+        with self.assertNoLogs("durable_django.operation"):
+            self.on_page(target)
 
 
 class TheLimitsOfAQueue(OperatingTestCase):
@@ -189,6 +238,18 @@ class Requests(OperatingTestCase):
 
                 self.assertEqual([200, 200], [page.status_code for page in pages])
                 self.assertEqual(before, (self.state(), self.records()))
+
+    def test_for_what_no_row_can_be_are_refused(self):
+        """Instead of an error of the database."""
+        for kind, key in (
+            ("schedule", "x"), ("schedule", "9" * 30), ("schedule", "9" * 5000), ("queue", "a\0b"),
+            ("workflow", "a\0b"), ("worker", "w" * 65), ("schedule", ""),
+        ):  # fmt: skip
+            with self.subTest(kind=kind, key=key[:40]), self.assertLogs("django.request"):
+                verb = "drain" if kind == "worker" else "pause"
+                chosen = {"action": verb, "_selected_action": key, "confirmed": "1", **sheet(reason="x")}
+
+                self.assertEqual(400, self.client.post(url(kind, "changelist"), chosen).status_code)
 
     def test_for_what_is_not_there_are_not_found(self):
         """A verb of another model, an unknown one, a row that is gone, a key that cannot be."""

@@ -11,8 +11,9 @@ from durable_django.management import history, surroundings
 from durable_django.management.reasons.asking import why
 from durable_django.models import Event, Message, Queue, Step, StreamEntry, Worker, Workflow
 from durable_django.models.queue import QueueStart
+from tests.behaviour.crowds import rows
 from tests.behaviour.support import statements
-from tests.behaviour.test_plans import Plan, analyse, rows
+from tests.behaviour.test_plans import Plan, analyse
 
 MANY = 20_000
 #: Tables of which a scan would cost more with everything that there is in them.

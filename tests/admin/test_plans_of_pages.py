@@ -9,7 +9,8 @@ from django.utils import timezone
 from durable_django.admin import workflow_list
 from durable_django.models import Queue, Schedule, Step, Worker, Workflow
 from tests.admin.support import AdminTestCase, url
-from tests.behaviour.test_plans import TABLES, Plan, analyse, rows
+from tests.behaviour.crowds import crowd, id_of, ids_after, multiply, rows
+from tests.behaviour.test_plans import TABLES, Plan, analyse
 
 FINISHED, FEW = 20_000, 20
 WORKFLOWS = "durable_django_workflow"
@@ -38,11 +39,10 @@ class Plans(AdminTestCase):
             {"status": "running", "worker": "gone", "attempt": 1},
             {"status": "paused"},
         ):
-            Workflow.objects.bulk_create(rows(FEW, **columns))
+            crowd(FEW, **columns)
         Workflow.objects.filter(pk__in=["w-00000001", "w-00000002"]).update(parent_id="w-00000003")
-        Step.objects.bulk_create(
-            [Step(workflow_id=f"w-{number:08}", position=1, name="x", attempt=1) for number in range(2000)]
-        )
+        step = Step.objects.create(workflow_id=id_of(0), position=1, name="x", attempt=1)
+        multiply(step, 2000, workflow_id=ids_after(0))
         Worker.objects.register("w", 3600, hostname="test", pid=0)
         Queue.objects.ensure("default", "second")
         Schedule.objects.create(name="nightly", cron="30 2 * * *", workflow="sample.takes_nothing")

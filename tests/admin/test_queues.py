@@ -52,7 +52,8 @@ class QueueTestCase(AdminTestCase):
         }
 
     def as_text(self, value):
-        return strip_tags(value).strip() if isinstance(value, str) else value
+        """Return what can be read in a cell, in one line."""
+        return " ".join(strip_tags(value.replace("<", " <")).split()) if isinstance(value, str) else value
 
     def edit(self, name, **values):
         return self.client.post(url("queue", "change", name), {**EMPTY, **values})
@@ -126,10 +127,32 @@ class TheList(QueueTestCase):
 
         rows = self.listed()
 
-        self.assertEqual((True, "5 at a time"), (rows["three"]["edited"], rows["three"]["limits"]))
-        self.assertFalse(rows["ten"]["edited"])
+        self.assertEqual("5 at a time edited", rows["three"]["limits"])
+        self.assertNotIn("edited", rows["ten"]["limits"])
         self.assertIn("paused", rows["ten"]["state"])
         self.assertIn("open", rows["three"]["state"])
+
+    def test_says_of_a_paused_queue_how_much_still_runs(self):
+        """Until it is drained: what runs goes on, what waits stays."""
+        hold("three", 3)
+        start_on("three", 2)
+        Queue.objects.filter(pk__in=("three", "ten")).pause()
+
+        rows = self.listed()
+        self.assertIn("draining: 3 still run", rows["three"]["state"])
+        self.assertIn("drained", rows["ten"]["state"])
+
+        Workflow.objects.filter(pk__in=Workflow.objects.filter(worker="w").values("pk")[:2]).update(
+            worker=None, status="succeeded"
+        )
+        self.assertIn("draining: 1 still runs", self.listed()["three"]["state"])
+        self.assertContains(self.page("three", "queue"), "draining: 1 still runs")
+
+    def test_says_nothing_of_that_while_it_is_open(self):
+        """It is not to be drained."""
+        hold("three", 2)
+
+        self.assertEqual("open", self.listed()["three"]["state"])
 
     def test_says_all_limits_in_words(self):
         """In the order of the declaration."""
@@ -140,7 +163,7 @@ class TheList(QueueTestCase):
 
         self.assertEqual("3 starts in 60 s", rows["rated"]["limits"])
         self.assertEqual(
-            "9 at a time, 3 at a time per worker, partitioned, 1 at a time per partition", rows["ten"]["limits"]
+            "9 at a time, 3 at a time per worker, partitioned, 1 at a time per partition edited", rows["ten"]["limits"]
         )
         self.assertEqual("10 at a time, partitioned, 2 starts in 60 s per partition", rows["rated_tenants"]["limits"])
 

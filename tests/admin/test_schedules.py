@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime
 
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from durable_django.models import Schedule, Workflow
+from durable_django.models import Operation, Schedule, Workflow
 from durable_django.testing import fire_schedules
-from tests.admin.support import HOSTILE, AdminTestCase, url
+from tests.admin.support import HOSTILE, AdminTestCase, sheet, url
 from tests.behaviour.scheduling import NOON, at, make
 from tests.sample.scheduled import takes_both
 
@@ -122,6 +122,60 @@ class Schedules(AdminTestCase):
         for page in (self.list_page("schedule"), self.page(self.schedule.pk, "schedule")):
             self.assert_safe(page)
         self.assertContains(self.list_page("schedule"), ">broken</span>")
+
+    def test_say_in_the_list_why_they_do_not_fire(self):
+        """Beside their workflow, cut if it is long."""
+        Schedule.objects.write(error="No worker that runs now knows its workflow." + "x" * 1000)
+
+        page = self.list_page("schedule")
+
+        self.assertContains(page, "No worker that runs now knows its workflow.x")
+        self.assertNotContains(page, "x" * 300)
+
+    def test_have_their_filters_above_the_list(self):
+        """Which has the whole width for its columns then; the address takes all of them together as well."""
+        page = self.list_page("schedule", is_paused__exact="1")
+
+        self.assertContains(page, '<strong aria-current="page">Paused</strong>', html=True)
+        self.assertNotContains(page, "changelist-filter")
+        Schedule.objects.write(is_paused=True, error="x")
+        self.assertEqual(
+            [self.schedule.pk], self.shown(self.list_page("schedule", is_paused__exact="1", state="broken"))
+        )
+
+    def test_that_cannot_start_say_so_when_they_are_triggered(self):
+        """Whatever is wrong with the row; nothing is changed."""
+        self.client.force_login(self.staff("starter", "view_schedule", "trigger_schedule", "backfill_schedule"))
+        for columns in (
+            {"workflow": "shop.gone"}, {"workflow": "sample.two_marks"}, {"cron": "x"}, {"timezone": "Nowhere/Else"},
+            {"encoded_context": "{"}, {"queue": "gone"},
+        ):  # fmt: skip
+            with self.subTest(columns), transaction.atomic():
+                Schedule.objects.write(**columns)
+                for verb, values in (
+                    ("trigger", {}),
+                    ("backfill", {"start": "2024-01-01T00:00", "end": "2024-01-03T00:00"}),
+                ):
+                    sent = sheet(**values)
+                    address = url("schedule", "operate", str(self.schedule.pk), verb)
+                    token = self.client.post(address, sent).context["asked"].token
+                    page = self.client.post(address, {**sent, "confirmed": token}, follow=True)
+
+                    self.assertContains(page, 'class="errornote"')
+                    self.assertEqual((0, 0), (Workflow.objects.count(), Operation.objects.count()))
+                transaction.set_rollback(True)
+
+    def test_that_a_newer_release_has_declared_are_listed_and_reverted(self):
+        """Columns that this one does not know are passed over."""
+        self.client.force_login(self.staff("reverter", "view_schedule", "revert_schedule"))
+        Schedule.objects.write(declared={"cron": "5 * * * *", "moon": "full"})
+
+        self.assertContains(self.list_page("schedule"), ">edited</span>")
+        self.assertContains(
+            self.operate("schedule", "revert", self.schedule.pk, reason="x"), "1 schedule was reverted."
+        )
+
+        self.assertEqual("5 * * * *", Schedule.objects.get().cron)
 
     def test_are_paused_and_resumed(self):
         """By those who may."""

@@ -42,6 +42,14 @@ class Workers(AdminTestCase):
         self.assertContains(page, '<td class="field-holds">3</td>', html=True)
         self.assertContains(page, '<td class="field-holds">0</td>', html=True)
 
+    def test_say_which_queues_they_serve(self):
+        """All, if they name none; a process that makes plain calls serves none."""
+        for key, facts in (("a", {"queues": ["x", "y-*"]}), ("b", {}), ("c", {"takes_slots": False})):
+            Worker.objects.register(key, 60, hostname="here", pid=1, **facts)
+
+        for key, said in (("a", "x, y-*"), ("b", "all"), ("c", "-")):
+            self.assertContains(self.page(key, "worker"), f'<div class="readonly">{said}</div>', html=True)
+
     def test_with_hostile_names_are_text(self):
         """On the list and on their page."""
         Worker.objects.register("w", 60, hostname=HOSTILE, pid=1, name=HOSTILE, queues=[HOSTILE])

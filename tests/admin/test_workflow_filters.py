@@ -190,7 +190,7 @@ class Columns(AdminTestCase):
         self.assertContains(self.list_page(), '<td class="field-progress">2 · mark</td>', html=True)
 
     def test_show_what_a_workflow_is_about(self):
-        """With a link where the admin has a page for it; the row itself is not read."""
+        """Below its name, with a link where the admin has a page for it; the row itself is not read."""
         self.client.force_login(self.staff("keeper", "view_workflow"))
         start("a", subject_type=ContentType.objects.get_for_model(Mark), subject_id="7")
         start("b", subject_type=ContentType.objects.get_for_model(Workflow), subject_id="x/y")
@@ -198,9 +198,19 @@ class Columns(AdminTestCase):
 
         page = self.list_page()
 
-        self.assertContains(page, '<td class="field-subject">mark 7</td>', html=True)
+        self.assertContains(page, '<span class="durable-help">mark 7</span>', html=True)
         self.assertContains(page, '<a href="/admin/durable_django/workflow/x_2Fy/change/">workflow x/y</a>', html=True)
-        self.assertContains(page, '<td class="field-subject">gone.thing 7</td>', html=True)
+        self.assertContains(page, '<span class="durable-help">gone.thing 7</span>', html=True)
+
+    def test_show_the_attempt_if_it_is_not_the_first(self):
+        """Below the last step."""
+        start("a", attempt=1)
+        start("b", attempt=3)
+
+        page = self.list_page()
+
+        self.assertContains(page, '<span class="durable-help">attempt 3</span>', html=True)
+        self.assertNotContains(page, "attempt 1")
 
 
 class ASearch(AdminTestCase):

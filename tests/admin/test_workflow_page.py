@@ -357,6 +357,19 @@ class LivePages(AdminTestCase):
         self.assertContains(self.page("ended"), 'data-durable-live=""')
         self.assertContains(self.page("live"), "durable_django/live.js")
 
+    def test_show_the_buttons_of_the_state_beside_them(self):
+        """What is exchanged, is so as a whole: page, buttons, and what operators did."""
+        talking.receives.using(id="live").start("t", None)
+        self.client.force_login(User.objects.create_superuser("root"))
+        Workflow.objects.filter(pk="live").pause()
+
+        content = self.page("live").content.decode()
+
+        parts = re.split(r'(?=data-durable-part=")', content)[1:]
+        self.assertEqual(["buttons", "page", "records"], [part.split('"')[1] for part in parts])
+        self.assertIn("/operate/resume/", parts[0])
+        self.assertNotIn("/operate/", "".join(parts[1:]))
+
     def test_need_no_script_and_no_style_of_their_own(self):
         """Under a strict content security policy."""
         talking.receives.using(id="live").start("t", None)

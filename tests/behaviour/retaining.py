@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from durable_django.models import Event, EventChange, Message, Step, StreamEntry, Workflow, retention
 from durable_django.testing import travel
+from tests.behaviour.crowds import id_of, ids_after, milliseconds_after, multiply
 
 OWNED = (Step, Message, Event, EventChange, StreamEntry)
 
@@ -34,27 +35,21 @@ def whole(*handles: Any) -> list[bool]:
 def ended(count: int, *, steps: int = 1, at: datetime | None = None, **columns: Any) -> list[str]:
     """Make many workflows that have ended, one each millisecond, with steps. Return their ids, in order."""
     first = Workflow.objects.count()
-    last = at or timezone.now()
-    rows = [
-        Workflow(
-            id=f"w-{number:08}",
-            line=number,
-            name="sample.two_marks",
-            arguments='{"args":["a"],"kwargs":{}}',
-            fingerprint="x",
-            max_recoveries=20,
-            finished_at=last - timedelta(milliseconds=first + count - number),
-            **{"status": "succeeded", "attempt": 1, "output": "1", **columns},
-        )
-        for number in range(first, first + count)
-    ]
-    Workflow.objects.bulk_create(rows, batch_size=2000)
-    Step.objects.bulk_create(
-        (
-            Step(workflow_id=row.pk, position=position, name="x", attempt=1, output="1", finished_at=row.finished_at)
-            for row in rows
-            for position in range(1, steps + 1)
-        ),
-        batch_size=2000,
+    began = (at or timezone.now()) - timedelta(milliseconds=count)
+    row = Workflow(
+        id=id_of(first),
+        line=first,
+        name="sample.two_marks",
+        arguments='{"args":["a"],"kwargs":{}}',
+        fingerprint="x",
+        max_recoveries=20,
+        finished_at=began,
+        **{"status": "succeeded", "attempt": 1, "output": "1", **columns},
     )
-    return [row.pk for row in rows]
+    Workflow.objects.bulk_create([row])
+    multiply(row, count, id=ids_after(first), line=f"{first} + numbers.number", finished_at=milliseconds_after(began))
+    for position in range(1, steps + 1):
+        step = Step(workflow_id=row.pk, position=position, name="x", attempt=1, output="1", finished_at=began)
+        Step.objects.bulk_create([step])
+        multiply(step, count, workflow_id=ids_after(first), finished_at=milliseconds_after(began))
+    return [id_of(number) for number in range(first, first + count)]

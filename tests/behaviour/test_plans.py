@@ -11,6 +11,7 @@ from django.utils import timezone
 from durable_django.base import registry
 from durable_django.models import Queue, Step, Worker, Workflow
 from durable_django.worker.looks import look
+from tests.behaviour.crowds import crowd, id_of, ids_after, multiply
 from tests.behaviour.support import statements
 
 NAMES = registry.workflows.names
@@ -18,24 +19,6 @@ FINISHED, QUEUED, LATER = 20_000, 2_000, 2_000
 #: SQLite keeps a unique constraint under a name of its own.
 STEP_KEY = "durable_step_key" if connection.vendor == "postgresql" else "sqlite_autoindex_durable_django_step_1"
 TABLES = ("durable_django_workflow", "durable_django_worker", "durable_django_step", "durable_django_queue")
-
-
-def rows(count, **columns):
-    """Return unsaved rows, alike but for id and line."""
-    start = Workflow.objects.count()
-    return [
-        Workflow(
-            id=f"w-{number:08}",
-            line=number,
-            name="sample.two_marks",
-            arguments='{"args":["a"],"kwargs":{}}',
-            fingerprint="x",
-            max_recoveries=20,
-            created_at=timezone.now(),
-            **columns,
-        )
-        for number in range(start, start + count)
-    ]
 
 
 def analyse(*tables):
@@ -93,17 +76,15 @@ class QueryPlans(TestCase):
     def setUpTestData(cls):
         """Fill the table as it is after a busy month: nearly everything has ended."""
         now = timezone.now()
-        finished = rows(FINISHED, status="succeeded", attempt=1, output="1", finished_at=now)
-        Workflow.objects.bulk_create(finished, batch_size=5000)
-        Workflow.objects.bulk_create(rows(QUEUED, status="queued"), batch_size=5000)
-        Workflow.objects.bulk_create(rows(LATER, status="queued", run_after=now + timedelta(days=30)), batch_size=5000)
-        Workflow.objects.bulk_create(rows(20, status="queued", run_after=now - timedelta(days=1)))
-        Workflow.objects.bulk_create(rows(20, status="queued", recoveries=5))
-        Workflow.objects.bulk_create(rows(20, status="queued", run_after=now + timedelta(1), waiting_for="code"))
-        Workflow.objects.bulk_create(rows(20, status="running", worker="dead", attempt=1, deadline=now - timedelta(1)))
-        Step.objects.bulk_create(
-            [Step(workflow_id=f"w-{number:08}", position=1, name="x", attempt=1) for number in range(2000)]
-        )
+        crowd(FINISHED, status="succeeded", attempt=1, output="1", finished_at=now)
+        crowd(QUEUED, status="queued")
+        crowd(LATER, status="queued", run_after=now + timedelta(days=30))
+        crowd(20, status="queued", run_after=now - timedelta(days=1))
+        crowd(20, status="queued", recoveries=5)
+        crowd(20, status="queued", run_after=now + timedelta(1), waiting_for="code")
+        crowd(20, status="running", worker="dead", attempt=1, deadline=now - timedelta(1))
+        step = Step.objects.create(workflow_id=id_of(0), position=1, name="x", attempt=1)
+        multiply(step, 2000, workflow_id=ids_after(0))
         Worker.objects.register("w", 3600, hostname="test", pid=0)
         Queue.objects.ensure("default", "second")
         analyse(*TABLES)

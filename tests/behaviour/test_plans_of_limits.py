@@ -6,10 +6,11 @@ from datetime import timedelta
 from django.test import TestCase, TransactionTestCase
 from django.utils import timezone
 
-from durable_django.models import QueueStart, Worker, Workflow, duplicates
+from durable_django.models import QueueStart, Worker, duplicates
 from tests.behaviour.claiming import claim, start_ids, sync
+from tests.behaviour.crowds import crowd, multiply
 from tests.behaviour.support import statements, summary
-from tests.behaviour.test_plans import TABLES, Plan, analyse, connection, rows
+from tests.behaviour.test_plans import TABLES, Plan, analyse, connection
 from tests.sample.queued import begins
 
 #: An empty message in the log, behind which everything before is on disk.
@@ -76,26 +77,16 @@ class PlansOfLimits(TestCase):
         """Fill in many that have ended, and a crowd in one partition."""
         sync()
         now = timezone.now()
-        Workflow.objects.bulk_create(
-            rows(
-                20_000, status="succeeded", attempt=1, output="1", finished_at=now, queue="tenants", partition_key="a"
-            ),
-            batch_size=5000,
-        )
-        Workflow.objects.bulk_create(
-            rows(5000, status="queued", queue="tenants", partition_key="crowd"), batch_size=5000
-        )
-        Workflow.objects.bulk_create(
-            rows(3000, status="queued", queue="rated_tenants", partition_key="crowd"), batch_size=5000
-        )
-        Workflow.objects.bulk_create(rows(20, status="queued", queue="tenants", partition_key="new"))
-        Workflow.objects.bulk_create(rows(20, status="queued", queue="rated_tenants", partition_key="b", attempt=3))
-        Workflow.objects.bulk_create(rows(20, status="running", worker="w", attempt=1, queue="tenants"))
-        QueueStart.objects.bulk_create(
-            [QueueStart(queue="rated_tenants", workflow="x", started_at=now - timedelta(1)) for _ in range(5000)]
-            + [QueueStart(queue="rated", workflow="x", started_at=now) for _ in range(20)]
-        )
-        Workflow.objects.bulk_create(rows(1, status="queued", deduplication_key="k", queue="single"))
+        crowd(20_000, status="succeeded", attempt=1, output="1", finished_at=now, queue="tenants", partition_key="a")
+        crowd(5000, status="queued", queue="tenants", partition_key="crowd")
+        crowd(3000, status="queued", queue="rated_tenants", partition_key="crowd")
+        crowd(20, status="queued", queue="tenants", partition_key="new")
+        crowd(20, status="queued", queue="rated_tenants", partition_key="b", attempt=3)
+        crowd(20, status="running", worker="w", attempt=1, queue="tenants")
+        start = QueueStart.objects.create(queue="rated_tenants", workflow="x", started_at=now - timedelta(1))
+        multiply(start, 5000)
+        QueueStart.objects.bulk_create([QueueStart(queue="rated", workflow="x", started_at=now) for _ in range(20)])
+        crowd(1, status="queued", deduplication_key="k", queue="single")
         Worker.objects.register("w", 3600, hostname="test", pid=0)
         analyse(*TABLES, "durable_django_queuestart")
 

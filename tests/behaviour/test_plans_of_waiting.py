@@ -10,9 +10,10 @@ from django.utils import timezone
 import durable_django as durable
 from durable_django.models import Event, Message, Step, StreamEntry, Workflow, awaited, bereft, locks
 from durable_django.testing import run_until_idle
+from tests.behaviour.crowds import crowd, rows
 from tests.behaviour.retaining import ended, sweep, whole
 from tests.behaviour.support import instructions, statements
-from tests.behaviour.test_plans import FINISHED, Plan, analyse, rows
+from tests.behaviour.test_plans import FINISHED, Plan, analyse
 from tests.sample.talking import publishes_when_told, receives, streams
 
 WAITING = 5_000
@@ -35,8 +36,7 @@ class PlansOfWaiting(TestCase):
             "*",
             "time",
         ]
-        finished = rows(FINISHED, status="succeeded", attempt=1, output="1", finished_at=now)
-        Workflow.objects.bulk_create(finished, batch_size=5000)
+        crowd(FINISHED, status="succeeded", attempt=1, output="1", finished_at=now)
         sleepers = rows(WAITING, status="waiting", attempt=1, run_after=now + timedelta(days=1))
         for number, sleeper in enumerate(sleepers):
             sleeper.waiting_for = texts[number % len(texts)]

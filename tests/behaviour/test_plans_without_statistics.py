@@ -6,8 +6,9 @@ from django.test import TestCase
 
 from durable_django.models import Workflow
 from tests.behaviour.claiming import claim, sync
+from tests.behaviour.crowds import rows
 from tests.behaviour.support import statements
-from tests.behaviour.test_plans import Plan, connection, rows
+from tests.behaviour.test_plans import Plan, connection
 
 PARTITIONS = 500
 

@@ -14,6 +14,25 @@ const names = out.slice(-5).map((found) => found.outerHTML.slice(0, 100));
 return [`${document.documentElement.scrollWidth - width} px`, ...names];
 """
 
+#: What fits a selector and has to be scrolled sideways to be read.
+SCROLLING = """
+const scrolls = (found) => found.scrollWidth > found.clientWidth;
+return [...document.querySelectorAll(arguments[0])].filter(scrolls).map((found) => found.innerText.slice(0, 100));
+"""
+
+#: Whether the text of what fits one selector is covered by something that fits another one.
+COVERED = """
+const found = (selector) => [...document.querySelectorAll(selector)];
+const texts = found(arguments[0]).map((each) => {
+  const range = document.createRange();
+  range.selectNodeContents(each);
+  return range.getBoundingClientRect();
+});
+const boxes = found(arguments[1]).map((each) => each.getBoundingClientRect());
+const meet = (one, two) => one.left < two.right && two.left < one.right && one.top < two.bottom && two.top < one.bottom;
+return texts.some((text) => boxes.some((box) => meet(text, box)));
+"""
+
 #: What the keyboard is at: not what is shown, which a style may have put in capitals.
 FOCUSED = """
 const found = document.activeElement;

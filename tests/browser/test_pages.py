@@ -53,6 +53,25 @@ class EveryPage(FailedCheckoutMixin, BrowserTestCase):
                     self.assertEqual([], self.light_patches() if theme == "dark" else [])
                     self.assertEqual([], self.visitor.complaints())
 
+    def test_tables_show_all_their_columns_on_a_desk(self):
+        """At 1280 pixels, with the navigation and the filters open, nothing is scrolled sideways."""
+        self.visitor.resize(max(WIDTHS), 900)
+        for path in self.pages():
+            with self.subTest(path=path):
+                self.visitor.go(path)
+
+                self.assertEqual([], self.visitor.measure(measures.SCROLLING, ".results, .durable-scroll"))
+
+    def test_buttons_lie_beside_what_a_page_is_about(self):
+        """Not on it, however long its id is and however many there are."""
+        two_marks.using(id=f"live-{LONG_ID}").start("z")
+        for width in WIDTHS:
+            self.visitor.resize(width, 900)
+            self.visitor.go(page_of("workflow", f"live-{LONG_ID}"))
+
+            self.assertGreater(self.visitor.count(".object-tools a"), 5)
+            self.assertFalse(self.visitor.measure(measures.COVERED, "#content > h2", ".object-tools a"), width)
+
     def test_forms_of_verbs_fit(self):
         """What asks for confirmation fits on a telephone, is dark in the dark, and the browser finds nothing wrong."""
         self.visitor.prefer("dark")

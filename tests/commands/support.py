@@ -11,6 +11,8 @@ from unittest import mock
 
 from django.core.management import call_command
 
+from tests.crashes.harness import WITHOUT_ADMIN
+
 PROJECT = Path(__file__).parent.parent.parent
 
 
@@ -49,7 +51,7 @@ def begun(*arguments, environment=None, **options):
     return subprocess.Popen(
         [sys.executable, "-m", "django", "durable", *arguments],
         cwd=PROJECT,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", **(environment or {})},
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", **WITHOUT_ADMIN, **(environment or {})},
         stdin=subprocess.DEVNULL,
         **options,
     )

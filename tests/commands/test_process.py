@@ -1,10 +1,11 @@
 """`manage.py durable` as a shell sees it: exit codes, streams, pipes, Django's own options."""
 
+import contextlib
 import json
 import subprocess
 from io import StringIO
 
-from django.core.management import call_command
+from django.core.management import call_command, execute_from_command_line
 from django.test import TestCase, TransactionTestCase
 
 from durable_django.models import Workflow
@@ -14,9 +15,14 @@ from tests.sample.workflows import two_marks
 
 class TheExitCode(TransactionTestCase):
     def code(self, *arguments):
-        found = ended(*arguments)
-        self.assertNotIn("Traceback", found.stderr)
-        return found.returncode
+        """Return how the command would end its process; a traceback goes through."""
+        said = StringIO()
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            try:
+                execute_from_command_line(["manage.py", "durable", *arguments])
+            except SystemExit as end:
+                return end.code
+        return 0
 
     def test_says_done_refused_or_wrong_usage(self):
         """0, 1 or 2, never a traceback."""
@@ -35,6 +41,12 @@ class TheExitCode(TransactionTestCase):
             self.assertEqual(code, self.code(*arguments), arguments)
 
         self.assertEqual("enough", Workflow.objects.get().reason)
+
+    def test_is_that_of_the_process(self):
+        """Without a traceback on its streams."""
+        for code, arguments in ((0, ["list"]), (1, ["show", "nobody"])):
+            found = ended(*arguments)
+            self.assertEqual((code, False), (found.returncode, "Traceback" in found.stderr))
 
     def test_is_one_if_the_tables_are_missing(self):
         """With what to do about it."""

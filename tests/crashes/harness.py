@@ -29,7 +29,7 @@ LONG_LEASE = {"LEASE_SECONDS": 60, "HEARTBEAT_SECONDS": 0.5, "POLL_SECONDS": 0.2
 #: A lease that tests can wait for, with beats often enough for a machine under load.
 SHORT_LEASE = {**LONG_LEASE, "LEASE_SECONDS": 2}
 
-#: Workers have no use for the pages of the admin, whose import takes a tenth of their start.
+#: Commands have no use for the pages of the admin, whose import takes a tenth of their start.
 WITHOUT_ADMIN = {"DURABLE_TEST_WITHOUT_ADMIN": "1"}
 
 

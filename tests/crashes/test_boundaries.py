@@ -106,7 +106,7 @@ class AWorkflowKilledAtAnyBoundary(TransactionTestCase):
     def test_that_branches(self):
         """Every branch finds its own history, in threads and in an event loop."""
         for scenario in ("branching", "branching_in_loop"):
-            expected = self.sweep(scenario)
+            expected = self.sweep(scenario, every=2)
 
             self.assertEqual('[["a1-1","p1-2"],["a2-1","p2-2"],"a3"]', expected["workflow"][1])
             self.assertEqual({"a1-1": 1, "a2-1": 1, "a3": 1, "p1-2": 1, "p2-2": 1}, expected["marks"])

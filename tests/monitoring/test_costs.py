@@ -12,8 +12,8 @@ from durable_django.models import Incident, Queue, Schedule, Workflow
 from durable_django.monitoring.health import Thresholds, examine
 from durable_django.monitoring.measures import measure
 from durable_django.worker.alerts import Alerts
+from tests.behaviour.crowds import rows
 from tests.behaviour.support import statements
-from tests.behaviour.test_plans import rows
 from tests.monitoring.support import alive
 
 #: What a scrape may ask, whatever is wrong.

@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from durable_django.models import Queue, Schedule, Worker, Workflow
 from durable_django.monitoring.measures import measure
+from tests.behaviour.crowds import crowd
 from tests.behaviour.support import statements
-from tests.behaviour.test_plans import TABLES, Plan, analyse, rows
+from tests.behaviour.test_plans import TABLES, Plan, analyse
 from tests.monitoring.support import problems
 
 
@@ -17,13 +18,12 @@ class OnALargeTable(TestCase):
     def setUpTestData(cls):
         """Nearly everything has ended, and much is wrong with the rest."""
         now, hour = timezone.now(), timedelta(hours=1)
-        finished = rows(20_000, status="succeeded", attempt=1, output="1", finished_at=now)
-        Workflow.objects.bulk_create(finished, batch_size=5000)
-        Workflow.objects.bulk_create(rows(3000, status="queued"), batch_size=5000)
-        Workflow.objects.bulk_create(rows(200, status="queued", run_after=now - hour))
-        Workflow.objects.bulk_create(rows(50, status="queued", run_after=now + hour, waiting_for="code"))
-        Workflow.objects.bulk_create(rows(200, status="running", worker="dead", attempt=1, deadline=now - hour))
-        Workflow.objects.bulk_create(rows(200, status="waiting", waiting_for="message:a", attempt=1))
+        crowd(20_000, status="succeeded", attempt=1, output="1", finished_at=now)
+        crowd(3000, status="queued")
+        crowd(200, status="queued", run_after=now - hour)
+        crowd(50, status="queued", run_after=now + hour, waiting_for="code")
+        crowd(200, status="running", worker="dead", attempt=1, deadline=now - hour)
+        crowd(200, status="waiting", waiting_for="message:a", attempt=1)
         Workflow.objects.update(created_at=now - hour)
         Worker.objects.register("dead", -3600, hostname="h", pid=0)
         Worker.objects.register("w", 3600, hostname="h", pid=0)

@@ -6,6 +6,7 @@ from django.db import connection
 
 from durable_django import Rate
 from durable_django.models import Queue, Worker, Workflow, limited_claims, partitions
+from tests.behaviour.crowds import multiply
 from tests.behaviour.support import eventually
 from tests.rooms.looping import LoopTestCase
 from tests.sample.promises import takes_order
@@ -80,10 +81,10 @@ class PartitionsAtTheirLimit(LoopTestCase):
         Worker.objects.register("other", 3600, hostname="test", pid=0)
         alike = {"name": takes_order.name, "arguments": '{"args":[7],"kwargs":{}}', "max_recoveries": 20}
         for line, state in enumerate(({"status": "running", "worker": "other", "attempt": 1}, {"status": "queued"})):
-            Workflow.objects.bulk_create(
-                Workflow(id=f"t{number:04}-{line}", partition_key=f"t{number:04}", line=line, **alike, **state)
-                for number in range(count)
-            )
+            first = Workflow(id=f"t0000-{line}", partition_key="t0000", line=line, **alike, **state)
+            Workflow.objects.bulk_create([first])
+            key = "'t' || substr(CAST(10000 + numbers.number AS text), 2)"
+            multiply(first, count, id=f"{key} || '-{line}'", partition_key=key)
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE durable_django_workflow")
 
@@ -108,11 +109,11 @@ class PartitionsAtTheirLimit(LoopTestCase):
         return claim.call_count
 
     def test_hold_up_no_fresh_one(self):
-        """Wherever it stands among a thousand of them: a look and some claims, without a poll in between."""
-        self.fill(1000)
+        """Wherever it stands among hundreds of them: a look and some claims, without a poll in between."""
+        self.fill(400)
         self.turns_until(lambda: self.now > 1002)
 
-        for key in ("a", "t0100a", "t0550a", "z"):
+        for key in ("a", "t0100a", "t0250a", "z"):
             is_claimed = self.start_in(key)
             self.loop.ring()
             turns, seconds = self.turns_until(is_claimed)
@@ -124,7 +125,7 @@ class PartitionsAtTheirLimit(LoopTestCase):
 
     def test_hold_up_no_fresh_one_that_nobody_has_told_of(self):
         """The next poll finds it."""
-        self.fill(1000)
+        self.fill(400)
         self.turns_until(lambda: self.now > 1002)
 
         turns, seconds = self.turns_until(self.start_in("z"))
@@ -132,14 +133,14 @@ class PartitionsAtTheirLimit(LoopTestCase):
         self.assertLess((turns, seconds), (10, 1.2))
 
     def test_are_passed_by_once_a_poll(self):
-        """A worker that finds nothing rests, though there are a thousand."""
-        self.fill(1000)
+        """A worker that finds nothing rests, though there are hundreds."""
+        self.fill(400)
         self.turns_until(lambda: self.now > 1002)
         end = self.now + 10
 
         claims = self.claims_until(lambda: self.now > end)
 
-        self.assertLess(claims, 12 * 6)
+        self.assertLess(claims, 12 * 3)
 
     def test_of_any_number_leave_a_poll_between_so_many(self):
         """The next poll goes on behind them."""

@@ -22,7 +22,8 @@ FACTS = {
     "delay_seconds": 1.5, "reason": "a\nreason", "count": 3, "exhausted": 1, "step": "charge\n", "position": 4,
     "schedule": "every\nday", "workflow_ids": ("a\nb",), "first": MOMENT, "last": MOMENT,
     "what": "claim", "worker_id": "w", "queues": ("default",), "threads": 8, "hostname": "host", "pid": 7,
-    "interrupt": "Suspended",
+    "interrupt": "Suspended", "actor": "a\nperson", "verb": "cancel", "object_kind": "workflow",
+    "object_ids": ("a\nb",),
 }  # fmt: skip
 
 
@@ -70,12 +71,12 @@ class EveryReceiver(SimpleTestCase):
                     (record,) = self.records(name, error=Unprintable())
                     self.assertIn("Unprintable", record.getMessage())
 
-    def test_uses_four_loggers(self):
-        """One for workflows, one for steps, one for schedules, one for workers."""
+    def test_uses_five_loggers(self):
+        """One for workflows, one for steps, one for schedules, one for workers, one for what operators do."""
         for name in self.names():
             (record,) = self.records(name)
             with self.subTest(signal=name):
-                kinds = ("workflow", "step", "schedule", "worker")
+                kinds = ("workflow", "step", "schedule", "worker", "operation")
                 self.assertIn(record.name, {f"durable_django.{each}" for each in kinds})
 
     def test_warns_of_what_may_need_a_person(self):
@@ -86,6 +87,7 @@ class EveryReceiver(SimpleTestCase):
             ("workflow_retrying", "WARNING"),
             ("workflows_recovered", "WARNING"),
             ("worker_lost", "WARNING"),
+            ("operation_refused", "WARNING"),
             ("workflow_failed", "ERROR"),
             ("worker_failed", "ERROR"),
         ):

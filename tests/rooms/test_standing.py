@@ -10,8 +10,9 @@ from django.utils import timezone
 from durable_django.management.depths import depths, with_depths
 from durable_django.models import Queue, Workflow, standing
 from durable_django.models.standing import oldest_seconds
+from tests.behaviour.crowds import rows
 from tests.behaviour.support import statements
-from tests.behaviour.test_plans import TABLES, Plan, analyse, rows
+from tests.behaviour.test_plans import TABLES, Plan, analyse
 
 #: The first ones stay empty.
 QUEUES = [f"queue-{number:02}" for number in range(40)]

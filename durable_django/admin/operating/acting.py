@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.db import IntegrityError, OperationalError, models, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, models, transaction
 from django.utils import translation
 from django.utils.translation import gettext
 
@@ -81,11 +81,12 @@ def carry_out(order: Order) -> None:
         return
     try:
         _on_all(order) if order.verb.on_all else _on_each(order)
-    except IntegrityError:
+    except IntegrityError as error:
         # Of two that send the same form at the same time, the database lets the first one record it.
-        if not (order.form_id and _operations(order).has(order.form_id)):
-            raise
-        order.is_repeated = True
+        if order.form_id and _operations(order).has(order.form_id):
+            order.is_repeated = True
+        else:
+            order.errors.append(spoken_trouble(error))
 
 
 def _on_all(order: Order) -> None:
@@ -137,9 +138,17 @@ def _told(order: Order) -> Iterator[None]:
     except (DurableError, ValueError) as error:
         order.errors.append(plain_sentence(error))
     except OperationalError as error:
-        said = gettext("The database could not do it now; try again: %(error)s")
-        order.errors.append(said % {"error": plain(str(error).partition("\n")[0])})
+        order.errors.append(spoken_trouble(error))
     del order.errors[_MOST_ERRORS:]
+
+
+def spoken_trouble(error: DatabaseError) -> str:
+    """Return what an operator is told of an error of the database: its first line, and whether to try again."""
+    if isinstance(error, OperationalError):
+        said = gettext("The database could not do it now; try again: %(error)s")
+    else:
+        said = gettext("The database has refused it: %(error)s")
+    return said % {"error": plain(str(error).partition("\n")[0])}
 
 
 def _record(

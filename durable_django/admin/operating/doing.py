@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from django.utils.translation import gettext
@@ -101,13 +102,15 @@ def drain_row(row: Any, _options: Options) -> Made:
 
 def trigger(row: Any, _options: Options) -> Made:
     """Start the workflow of a schedule."""
-    return {"workflow": row.trigger()}
+    with _calling():
+        return {"workflow": row.trigger()}
 
 
 def backfill(row: Any, options: Options) -> Made:
     """Start what is missing of a schedule; the record keeps how many, the ids follow from the range."""
     _require_few(row, options)
-    made = row.backfill(options["start"], options["end"])
+    with _calling():
+        made = row.backfill(options["start"], options["end"])
     facts = {"start": options["start"].isoformat(), "end": options["end"].isoformat(), "workflows": len(made)}
     return facts if made else None
 
@@ -126,3 +129,12 @@ def _require_few(row: Any, options: Options) -> list[str]:
         )
         raise ValueError(message % {"count": len(ids), "most": MOST_FILLED})
     return ids
+
+
+@contextmanager
+def _calling() -> Iterator[None]:
+    """Let it be a ValueError if a function does not take the arguments that its row holds for it."""
+    try:
+        yield
+    except TypeError as error:
+        raise ValueError(str(error)) from error

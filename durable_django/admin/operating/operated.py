@@ -6,9 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -21,6 +22,7 @@ from durable_django.admin.operating.buttons import NEXT, Button, buttons_of
 from durable_django.admin.operating.confirming import MOST_NAMED, Confirmation, row_url
 from durable_django.admin.operating.outcomes import tell
 from durable_django.admin.operating.records import records_of, spoken_log
+from durable_django.admin.operating.refusing import refuse
 from durable_django.admin.operating.verb import Verb
 from durable_django.admin.readonly import ReadOnlyAdmin
 from durable_django.base.texts import plain, shortened
@@ -64,11 +66,13 @@ class OperatedAdmin(ReadOnlyAdmin):
         return {**found, **{verb.name: (_action(verb), verb.name, verb.label) for verb in allowed}}
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Show the list; answer 403 to who asks for a verb that he may not do, instead of ignoring it."""
+        """Show the list; refuse who asks for a verb that he may not do, or for what no row can be, by 403 and 400."""
         if request.method == "POST":
-            asked = set(request.POST.getlist("action"))
-            if any(verb.name in asked and not self.is_allowed(request, verb) for verb in self._verbs()):
-                raise PermissionDenied
+            asked, keys = set(request.POST.getlist("action")), request.POST.getlist(ACTION_CHECKBOX_NAME)
+            for verb in self._verbs():
+                if verb.name in asked and not self.is_allowed(request, verb):
+                    refuse(request, verb, keys)
+            _require_keys(self.opts.pk, keys)
         return super().changelist_view(request, extra_context)
 
     # -- the page ---------------------------------------------------------------------------------------------------
@@ -104,7 +108,7 @@ class OperatedAdmin(ReadOnlyAdmin):
         if found is None:
             raise Http404
         if not self.is_allowed(request, found):
-            raise PermissionDenied
+            refuse(request, found, [unquote(object_id)])
         if request.method not in {"GET", "HEAD", "POST"}:
             return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
         row = self.get_object(request, unquote(object_id))
@@ -164,6 +168,19 @@ class OperatedAdmin(ReadOnlyAdmin):
 
     def _url_name(self, view: str) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}_{view}"
+
+
+def _require_keys(pk: Any, keys: list[str]) -> None:
+    """Raise BadRequest for keys that the column cannot have, of which databases would make an error."""
+    for key in keys:
+        try:
+            pk.clean(key, None)
+            is_possible = "\0" not in key
+        except ValidationError:
+            is_possible = False
+        if not is_possible:
+            message = f"No row can have the key {plain(shortened(key, 120))!r}."
+            raise BadRequest(message)
 
 
 def _wanted(request: HttpRequest) -> str:

@@ -157,7 +157,10 @@ VERBS = (
         name="pause",
         kind="queue",
         label=_("Pause"),
-        effect=_("Nothing more is claimed from them until they are resumed; what runs goes on."),
+        effect=_(
+            "They are drained: nothing more is claimed from them until they are resumed, what runs goes on to its end. "
+            "Their state says how much still runs."
+        ),
         done=ngettext_lazy("%(n)d queue was paused.", "%(n)d queues were paused.", "n"),
         left=ngettext_lazy("%(n)d was paused already.", "%(n)d were paused already.", "n"),
         log=_("Paused."),

@@ -19,8 +19,10 @@ _TOP, _ROW, _BAR = 34, 22, 12
 _NARROWEST = 3.0
 _LONGEST_LABEL = 30
 _INDENT = 14
-#: Room that a text behind a bar takes.
-_ROOM_FOR_NOTE = 90
+#: Room that a text behind a bar takes, and between both.
+_ROOM_FOR_NOTE, _GAP = 90, 6
+#: Room that a letter takes in a label, which may be bold, and in a note.
+_LETTER, _SMALL_LETTER = 8.0, 6.0
 #: Room between the middles of two texts on the scale.
 _ROOM_FOR_SCALE = 70
 
@@ -143,10 +145,12 @@ def drawing_of(lanes: Sequence[Lane], axis: Axis, origin: datetime, *, is_live: 
 def _row(lane: Lane, number: int, axis: Axis) -> Row:
     top = _TOP + _ROW * number
     bars = [_bar(span, axis) for span in lane.spans if axis.holds(span.start, span.end)]
+    note = _note(lane, bars)
+    label_x = 6 + _INDENT * lane.depth
     return Row(
         lane=lane,
-        label=shortened(lane.label, _LONGEST_LABEL - 2 * lane.depth),
-        label_x=str(6 + _INDENT * lane.depth),
+        label=shortened(lane.label, _longest_label(lane, label_x, note)),
+        label_x=str(label_x),
         text_y=str(top + 15),
         bar_y=str(top + (_ROW - _BAR) // 2),
         middle=str(top + _ROW // 2),
@@ -157,8 +161,17 @@ def _row(lane: Lane, number: int, axis: Axis) -> Row:
             for tick in lane.ticks
             if axis.holds(tick.at, tick.at)
         ],
-        note=_note(lane, bars),
+        note=note,
     )
+
+
+def _longest_label(lane: Lane, label_x: int, note: Mark | None) -> int:
+    """Return how many letters of the label there is room for, beside a note that stands in front of the bars."""
+    longest = _LONGEST_LABEL - 2 * lane.depth
+    if note is None or note.kind != "durable-before":
+        return longest
+    end = float(note.x) - _SMALL_LETTER * len(note.text) - _GAP
+    return max(min(longest, int((end - label_x) / _LETTER)), 1)
 
 
 def _bar(span: Span, axis: Axis) -> Bar:
@@ -173,28 +186,35 @@ def _note(lane: Lane, bars: Sequence[Bar]) -> Mark | None:
         return None
     end = float(bars[-1].x) + float(bars[-1].width)
     if end + _ROOM_FOR_NOTE < RIGHT:
-        return Mark(_number(end + 5), lane.note, "durable-behind")
-    return Mark(_number(max(float(bars[0].x) - 5, LEFT)), lane.note, "durable-before")
+        return Mark(_number(end + _GAP), lane.note, "durable-behind")
+    return Mark(_number(float(bars[0].x) - _GAP), lane.note, "durable-before")
 
 
 def _grid(axis: Axis, origin: datetime) -> Iterator[Mark]:
     """Yield five places with the time since the beginning, but for those whose text would stand in that of a fold."""
     taken = [(fold.left + fold.right) / 2 for fold in axis.folds]
-    for number in range(5):
-        place = LEFT + (RIGHT - LEFT) * number / 4
-        moment = axis.moment(place)
-        if moment is not None and all(abs(place - other) > _ROOM_FOR_SCALE for other in taken):
-            text = _since(moment, origin) if moment <= axis.first_fold else _clock(moment)
-            yield Mark(_number(place), text, "durable-last" if number == 4 else "")  # noqa: PLR2004 - the fifth
+    places = [LEFT + (RIGHT - LEFT) * number / 4 for number in range(5)]
+    shown = {
+        place: moment
+        for place in places
+        if (moment := axis.moment(place)) is not None and all(abs(place - other) > _ROOM_FOR_SCALE for other in taken)
+    }
+    behind = [moment for moment in shown.values() if moment > axis.first_fold]
+    # A scale that says the same everywhere says nothing.
+    is_fine = len({_clock(moment) for moment in behind}) < len(behind)
+    for place, moment in shown.items():
+        text = _since(moment, origin) if moment not in behind else _clock(moment, is_fine=is_fine)
+        yield Mark(_number(place), text, "durable-last" if place == places[-1] else "")
 
 
 def _since(moment: datetime, origin: datetime) -> str:
     return "0" if moment == origin else spoken_seconds((moment - origin).total_seconds())
 
 
-def _clock(moment: datetime) -> str:
+def _clock(moment: datetime, *, is_fine: bool = False) -> str:
     """Return the time of the day: behind a fold of days, the time since the beginning would be the same everywhere."""
-    return dateformat.format(timezone.localtime(moment) if timezone.is_aware(moment) else moment, "H:i:s")
+    shown = timezone.localtime(moment) if timezone.is_aware(moment) else moment
+    return dateformat.format(shown, "H:i:s") + (f".{shown.microsecond // 10_000:02}" if is_fine else "")
 
 
 def _fold(axis: Axis, number: int) -> tuple[Bar, Mark]:

@@ -1,22 +1,26 @@
 /*
- * Live pages: what stands in [data-durable-live] is fetched again now and then, and put in its place.
+ * Live pages: the page is fetched again now and then, and its parts, [data-durable-part], are put in place of those that
+ * are shown, all at once: buttons are always those of the state that stands beside them.
  *
  * An extra: without it every page works, and shows what there was when it was loaded. Nothing is fetched while nobody
- * looks (the tab is hidden or the window has no focus), while text is selected, while the keyboard is inside the part
- * that would be replaced, and after the switch was turned off. A workflow that has ended needs no look: the attribute
- * is empty then.
+ * looks (the tab is hidden or the window has no focus), while text is selected, while the keyboard is inside a part or
+ * the mouse at a button, and after the switch was turned off. How often is said by [data-durable-live]; a workflow that
+ * has ended needs no look: the attribute is empty then.
  */
 "use strict";
 (() => {
-  const find = () => document.querySelector("[data-durable-live]");
-  const pause = () => Number(find()?.dataset.durableLive || 0);
+  const pause = () => Number(document.querySelector("[data-durable-live]")?.dataset.durableLive || 0);
+  const parts = () => [...document.querySelectorAll("[data-durable-part]")];
   let isOn = true;
 
   function isBusy() {
-    const region = find();
     const selected = window.getSelection();
-    const isSelecting = selected !== null && !selected.isCollapsed && region.contains(selected.anchorNode);
-    return document.hidden || !document.hasFocus() || isSelecting || region.contains(document.activeElement);
+    const isSelecting = selected !== null && !selected.isCollapsed;
+    // A button that gives way under the mouse would let another one be pressed.
+    const isAiming = document.querySelector('[data-durable-part="buttons"] a:hover') !== null;
+    const isUsed = (part) =>
+      part.contains(document.activeElement) || (isSelecting && part.contains(selected.anchorNode));
+    return document.hidden || !document.hasFocus() || isAiming || parts().some(isUsed);
   }
 
   function keep(before, after) {
@@ -45,14 +49,16 @@
       return;
     }
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const after = page.querySelector("[data-durable-live]");
-    const before = find();
-    if (after === null || before === null || isBusy()) {
+    const same = (part) => page.querySelector(`[data-durable-part="${CSS.escape(part.dataset.durablePart)}"]`);
+    const pairs = parts().map((before) => [before, same(before)]);
+    if (isBusy() || pairs.some(([, after]) => after === null)) {
       return;
     }
-    keep(before, after);
-    before.replaceWith(after);
-    scroll(before, after);
+    for (const [before, after] of pairs) {
+      keep(before, after);
+      before.replaceWith(after);
+      scroll(before, after);
+    }
   }
 
   async function turn() {
