@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+
+#: What a name is made of: words, each with the dots, dashes and the like behind it.
+_PARTS = re.compile(r"[^._/:-]*[._/:-]+|[^._/:-]+")
+
+
+def breakable(name: str) -> SafeString:
+    """Return a name that a narrow column breaks behind a dot, a dash or the like, not in the middle of a word."""
+    *parts, last = _PARTS.findall(name) or [""]
+    return format_html("{}{}", format_html_join("", "{}<wbr>", ((part,) for part in parts)), last)
 
 
 def with_help(main: Any, quiet: Any, kind: str = "help") -> SafeString | str:

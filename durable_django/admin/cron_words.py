@@ -37,6 +37,10 @@ def words_of(text: str) -> str:
         times, days = _times(minute, hour), _days(day, month, weekday)
     except ValueError:
         return ""
+    is_all_day = hour == "*" or bool(_step(hour))
+    if is_all_day and days == gettext("every day"):
+        # To say "every day, every hour" would be to say it twice.
+        return times
     return gettext("%(days)s, %(times)s") % {"days": days, "times": times}
 
 
@@ -46,6 +50,8 @@ def _times(minute: str, hour: str) -> str:
     if hour == "*":
         return _within_hours(minute, minute_step)
     minutes = () if minute_step else _numbers(minute, *_MINUTES)
+    if hour_step and minutes == [0] and 24 % hour_step == 0:
+        return ngettext("every hour", "every %(n)d hours", hour_step) % {"n": hour_step}
     if hour_step and len(minutes) == 1 and 24 % hour_step == 0:
         text = ngettext("at minute %(minute)d of every hour", "at minute %(minute)d of every %(n)d hours", hour_step)
         return text % {"minute": minutes[0], "n": hour_step}
@@ -67,6 +73,8 @@ def _within_hours(minute: str, step: int) -> str:
             raise ValueError(minute)
         return ngettext("every minute", "every %(n)d minutes", step) % {"n": step}
     minutes = _numbers(minute, *_MINUTES)
+    if minutes == [0]:
+        return ngettext("every hour", "every %(n)d hours", 1)
     text = ngettext("at minute %(minutes)s of every hour", "at minutes %(minutes)s of every hour", len(minutes))
     return text % {"minutes": _listed([str(each) for each in minutes])}
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from durable_django.admin.addresses import list_of, page_of
+from durable_django.admin.cells import breakable
 from durable_django.admin.moments import moment
 from durable_django.admin.operating.verbs import verbs_of
 from durable_django.base.texts import plain, shortened
@@ -50,6 +52,16 @@ class Line:
     example: str
     example_id: str
     keys: dict[str, str]
+
+    @property
+    def shown_workflow(self) -> SafeString:
+        """The name as a column shows it."""
+        return breakable(self.workflow)
+
+    @property
+    def shown_step(self) -> SafeString:
+        """The name as a column shows it."""
+        return breakable(self.step)
 
 
 def page_of_failures(request: HttpRequest, site: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from durable_django.admin.cells import breakable
 from durable_django.base import registry
 from durable_django.base.texts import plain
 from durable_django.engine import context
@@ -56,7 +57,7 @@ class GivenFilter(ColumnFilter):
 
     def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, Any]]:
         value = self.value()
-        return [] if value is None else [(value, plain(value) or _("none"))]
+        return [] if value is None else [(value, breakable(plain(value)) or _("none"))]
 
     def has_output(self) -> bool:
         return self.value() is not None
@@ -101,7 +102,7 @@ class NameFilter(ColumnFilter):
     column = "name"
 
     def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in registry.workflows.names()[:MOST_CHOICES]]
+        return [(name, breakable(name)) for name in registry.workflows.names()[:MOST_CHOICES]]
 
 
 class QueueFilter(ColumnFilter):
@@ -113,7 +114,7 @@ class QueueFilter(ColumnFilter):
 
     def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
         rows = Queue.objects.using(context.alias_of_workflows()).order_by("name").values_list("name", flat=True)
-        return [(name, name) for name in rows[:MOST_CHOICES]]
+        return [(name, breakable(name)) for name in rows[:MOST_CHOICES]]
 
 
 class LeaseFilter(admin.SimpleListFilter):

@@ -14,6 +14,11 @@ def moment(value: datetime, zone: tzinfo | None = None) -> str:
     return dateformat.format(timezone.localtime(value, zone) if timezone.is_aware(value) else value, "Y-m-d H:i:s")
 
 
+def spoken_tick(tick: datetime, zone: tzinfo) -> str:
+    """Return a tick in the zone of its schedule, with the name and the offset of that, which may change between two."""
+    return dateformat.format(tick.astimezone(zone), "D Y-m-d H:i:s T (O)")
+
+
 def one_line(text: str) -> SafeString:
     """Return a text that no column breaks, however narrow it is."""
     return format_html('<span class="durable-line">{}</span>', text)

@@ -7,8 +7,10 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from durable_django.admin.cells import breakable
 from durable_django.admin.filters import ColumnFilter
 from durable_django.admin.moments import moment
 from durable_django.admin.operating.records import spoken_change, spoken_verb
@@ -84,9 +86,9 @@ class OperationAdmin(ReadOnlyAdmin):
         return str(_KINDS.get(operation.object_kind, plain(operation.object_kind)))
 
     @admin.display(description=_("id"))
-    def key(self, operation: Operation) -> str:
+    def key(self, operation: Operation) -> SafeString:
         """Show which row it was."""
-        return plain(operation.object_id)
+        return breakable(plain(operation.object_id))
 
     @admin.display(description=_("change"))
     def change(self, operation: Operation) -> str:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from durable_django.admin.addresses import list_of, page_of
 from durable_django.admin.badges import badge, drawn_gauge
-from durable_django.admin.cells import with_help
+from durable_django.admin.cells import breakable, with_help
 from durable_django.admin.drawings import bars
 from durable_django.admin.limits import LimitsForm
 from durable_django.admin.lists import FixedOrderList
@@ -154,9 +154,9 @@ class QueueAdmin(OperatedAdmin):
         """Leave the log to the record, which is written only if something has changed."""
 
     @admin.display(description=_("name"))
-    def key(self, queue: Queue) -> str:
+    def key(self, queue: Queue) -> SafeString:
         """Show the name, which leads to the page."""
-        return plain(queue.name)
+        return breakable(plain(queue.name))
 
     @admin.display(description=_("state"))
     def state(self, queue: Queue) -> SafeString | str:
@@ -227,6 +227,7 @@ def at_a_glance(site: str) -> list[Any]:
     rows = Queue.objects.using(context.alias_of_workflows()).order_by("name")
     found = with_depths(list(rows[:MOST_SHOWN]))
     for queue in found:
+        queue.shown_name = breakable(plain(queue.name))
         queue.address = page_of(site, "queue", queue.pk)
         queue.badge = _badge(queue)
         queue.gauge = drawn_gauge(queue.depth.running, queue.concurrency)
@@ -234,16 +235,16 @@ def at_a_glance(site: str) -> list[Any]:
 
 
 def _badge(queue: Any) -> SafeString | str:
-    """Return the state; of a paused queue also whether it is drained, where it was counted what runs."""
+    """Return the state; of a paused queue also whether something still runs, where that was counted."""
     if not queue.is_paused:
         return badge("succeeded", _("open"))
     depth: Depth | None = getattr(queue, "depth", None)
-    return with_help(badge("paused", _("paused")), depth and _drained(depth.running))
+    return with_help(badge("paused", _("paused")), depth and _still_running(depth.running))
 
 
-def _drained(running: int) -> str:
+def _still_running(running: int) -> str:
     if not running:
-        return gettext("drained")
+        return gettext("nothing runs")
     return ngettext("draining: %(n)d still runs", "draining: %(n)d still run", running) % {"n": running}
 
 

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from durable_django.admin.addresses import page_of
 from durable_django.admin.badges import badge
+from durable_django.admin.cells import breakable
 from durable_django.admin.drawings import Span, span
 from durable_django.admin.moments import moment
 from durable_django.admin.operating.buttons import Button, buttons_of
@@ -51,6 +52,16 @@ class Run:
     ended: datetime
     buttons: Sequence[Button] = ()
     span: Span | None = None
+
+    @property
+    def shown_key(self) -> SafeString:
+        """The id as a column shows it."""
+        return breakable(self.key)
+
+    @property
+    def shown_name(self) -> SafeString:
+        """The name as a column shows it."""
+        return breakable(self.name)
 
 
 def runs_of(rows: QuerySet[Workflow], site: str, verbs: Iterable[Verb] = (), then: str = "") -> list[Run]:

@@ -10,7 +10,6 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.utils import dateformat
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -18,16 +17,17 @@ from django.utils.translation import gettext_lazy as _
 
 from durable_django.admin.addresses import page_of
 from durable_django.admin.badges import badge
-from durable_django.admin.cells import with_help
+from durable_django.admin.cells import breakable, with_help
 from durable_django.admin.cron_words import words_of
 from durable_django.admin.filters import ScheduleStateFilter
 from durable_django.admin.lists import FixedOrderList
-from durable_django.admin.moments import moment, one_line
+from durable_django.admin.moments import moment, one_line, spoken_tick
 from durable_django.admin.operating.operated import OperatedAdmin
 from durable_django.admin.workflow_page.values import hidden
 from durable_django.base import cron, payloads
 from durable_django.base.texts import plain, plain_lines, shortened
 from durable_django.engine import context
+from durable_django.management.durations import spoken_seconds
 from durable_django.management.outcomes import Outcome, last_runs
 from durable_django.management.showing import showing
 from durable_django.models.schedule import Schedule
@@ -35,7 +35,6 @@ from durable_django.models.status import Status
 
 #: Runs that the strip of a schedule shows, ticks that its page shows, schedules that the overview looks at.
 MOST_RUNS, _MOST_TICKS, MOST_SHOWN = 20, 5, 200
-_TICK = "D Y-m-d H:i:s T (O)"
 #: Characters of an error in the list.
 _LONGEST_ERROR = 300
 
@@ -44,7 +43,7 @@ _LONGEST_ERROR = 300
 class ScheduleAdmin(OperatedAdmin):
     """When each schedule fires next, and which do not fire."""
 
-    list_display = ("name", "state", "text", "upcoming_one", "outcomes", "definition")
+    list_display = ("key", "state", "text", "upcoming_one", "outcomes", "definition")
     list_filter = ("is_paused", "is_retired", ScheduleStateFilter)
     allowed_lookups = frozenset({"is_paused__exact", "is_retired__exact", ScheduleStateFilter.parameter_name})
     saved = (
@@ -56,7 +55,7 @@ class ScheduleAdmin(OperatedAdmin):
     ordering = ("name",)
     fields = (
         "name", "state", "error", "workflow", "cron", "words", "timezone", "upcoming", "outcomes", "queue",
-        "shown_context", "catch_up", "overlap", "jitter_seconds", "looked_at_next", "fired", "resumed", "application",
+        "shown_context", "catch_up", "overlap", "jitter", "looked_at_next", "fired", "resumed", "application",
         "created",
     )  # fmt: skip
     #: Columns of which nothing is said if they are empty, by the fields that show them.
@@ -68,7 +67,8 @@ class ScheduleAdmin(OperatedAdmin):
         "application": "application",
     }
     readonly_fields = (
-        "state", "words", "upcoming", "outcomes", "shown_context", "looked_at_next", "fired", "resumed", "created",
+        "state", "words", "upcoming", "outcomes", "shown_context", "jitter", "looked_at_next", "fired", "resumed",
+        "created",
     )  # fmt: skip
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002 - Django's names
@@ -98,6 +98,11 @@ class ScheduleAdmin(OperatedAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Schedule | None = None) -> list[Any]:
         """All are; this one takes the place of another."""
         return [*super().get_readonly_fields(request, obj), "hidden_context"]
+
+    @admin.display(description=_("name"))
+    def key(self, schedule: Schedule) -> SafeString:
+        """Show the name, which leads to the page."""
+        return breakable(plain(schedule.name))
 
     @admin.display(description=_("state"))
     def state(self, schedule: Schedule) -> SafeString:
@@ -139,17 +144,22 @@ class ScheduleAdmin(OperatedAdmin):
     @admin.display(description=_("workflow"))
     def definition(self, schedule: Schedule) -> SafeString | str:
         """Show what it starts, and why it cannot if that is so."""
-        return with_help(plain(schedule.workflow), shortened(plain(schedule.error), _LONGEST_ERROR), "fault")
+        return with_help(breakable(plain(schedule.workflow)), shortened(plain(schedule.error), _LONGEST_ERROR), "fault")
 
     @admin.display(description=_("next ticks"))
     def upcoming(self, schedule: Schedule) -> SafeString | str:
         """Show when it fires from now on, on the clock that the schedule goes by, whose offset may change meanwhile."""
         try:
             zone = cron.read_zone(schedule.timezone)
-            ticks = [dateformat.format(tick.astimezone(zone), _TICK) for tick in schedule.next_ticks(_MOST_TICKS)]
+            ticks = [spoken_tick(tick, zone) for tick in schedule.next_ticks(_MOST_TICKS)]
         except ValueError:
             return "-"
         return format_html_join("", '<span class="durable-line durable-tick">{}</span>', ((tick,) for tick in ticks))
+
+    @admin.display(description=_("jitter"))
+    def jitter(self, schedule: Schedule) -> str:
+        """Show by how much a start may be late at most."""
+        return spoken_seconds(schedule.jitter_seconds) if schedule.jitter_seconds else "-"
 
     @admin.display(description=_("looked at next"))
     def looked_at_next(self, schedule: Schedule) -> str:
@@ -208,6 +218,7 @@ def at_a_glance(site: str) -> list[Any]:
     rows = Schedule.objects.using(context.alias_of_workflows()).order_by(F("next_at").asc(nulls_last=True), "name")
     found: list[Any] = list(rows.defer("encoded_context", "declared")[:MOST_SHOWN])
     for schedule in found:
+        schedule.shown_name = breakable(plain(schedule.name))
         schedule.address = page_of(site, "schedule", schedule.pk)
         schedule.spoken_next = _on_its_clock(schedule, schedule.next_at) if schedule.next_at else "-"
         schedule.words = words_of(schedule.cron) or schedule.cron

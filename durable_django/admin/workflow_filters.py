@@ -10,6 +10,7 @@ from django.db.models.lookups import Exact
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from durable_django.admin.cells import breakable
 from durable_django.admin.filters import MOST_CHOICES, ChoiceFilter, ColumnFilter, GivenFilter, StatusFilter
 from durable_django.base.clock import Later
 from durable_django.base.texts import plain
@@ -110,7 +111,7 @@ class _SeenFilter(ColumnFilter):
             request.durable_labels = seen  # type: ignore[attr-defined]
         place = ("version", "application").index(self.column)
         found = sorted({labels[place] for labels in seen} - {""} | {self.value() or ""} - {""})
-        return [(label, label) for label in found[:MOST_CHOICES]]
+        return [(label, breakable(label)) for label in found[:MOST_CHOICES]]
 
     def has_output(self) -> bool:
         return self.value() is not None or bool(self.lookup_choices)

@@ -11,13 +11,14 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from durable_django.admin.badges import badge
-from durable_django.admin.cells import with_help
+from durable_django.admin.cells import breakable, with_help
 from durable_django.admin.filters import NameFilter, QueueFilter, StatusFilter
 from durable_django.admin.moments import moment
 from durable_django.admin.operating.operated import OperatedAdmin
@@ -119,15 +120,15 @@ class WorkflowAdmin(OperatedAdmin):
         return super().render_change_form(request, {**context, "page": page}, add, change, form_url, obj)
 
     @admin.display(description=_("id"))
-    def key(self, workflow: Workflow) -> str:
+    def key(self, workflow: Workflow) -> SafeString:
         """Show the id, which leads to the page."""
-        return plain(workflow.pk)
+        return breakable(plain(workflow.pk))
 
     @admin.display(description=_("workflow"))
     def definition(self, workflow: Any) -> SafeString | str:
         """Show the name of what was started, of a task its path, and what it is about."""
         subject = subject_of(workflow, self.admin_site)
-        return with_help(plain(workflow.spoken_name), subject)
+        return with_help(breakable(plain(workflow.spoken_name)), subject)
 
     @admin.display(description=_("status"))
     def standing(self, workflow: Any) -> SafeString | str:
@@ -142,8 +143,9 @@ class WorkflowAdmin(OperatedAdmin):
     @admin.display(description=_("progress"))
     def progress(self, workflow: Any) -> SafeString | str:
         """Show the last step that is recorded, with its position, and the attempt if it is not the first."""
-        shown = f"{workflow.last_position} · {plain(workflow.last_step)}" if workflow.last_position else "-"
-        return with_help(shown, gettext("attempt %(n)d") % {"n": workflow.attempt} if workflow.attempt > 1 else "")
+        return with_help(
+            _place(workflow), gettext("attempt %(n)d") % {"n": workflow.attempt} if workflow.attempt > 1 else ""
+        )
 
     @admin.display(description=_("created"))
     def created(self, workflow: Workflow) -> str:
@@ -151,6 +153,13 @@ class WorkflowAdmin(OperatedAdmin):
         return moment(workflow.created_at)
 
     @admin.display(description=_("queue"))
-    def in_queue(self, workflow: Workflow) -> str:
+    def in_queue(self, workflow: Workflow) -> SafeString:
         """Show the queue."""
-        return plain(workflow.queue)
+        return breakable(plain(workflow.queue))
+
+
+def _place(workflow: Any) -> SafeString | str:
+    """Return the position of the last step, which stands with the beginning of its name, however narrow the column."""
+    if not workflow.last_position:
+        return "-"
+    return format_html("{}&nbsp;·&nbsp;{}", workflow.last_position, breakable(plain(workflow.last_step)))

@@ -15,7 +15,7 @@ from durable_django.engine.calls import StepSpec
 from durable_django.engine.starting import Parent, StartOptions
 from durable_django.engine.waits import Answer, Held, Wait
 from durable_django.exceptions import ResultTimeout, WorkflowNotFound, WorkflowPruned
-from durable_django.models import awaited, outcomes
+from durable_django.models import awaited, duplicates, outcomes
 from durable_django.models.status import Status
 from durable_django.models.turns import short_transaction
 from durable_django.models.workflow import Workflow
@@ -78,6 +78,9 @@ def _start(
     if options.id is None:
         options = replace(options, id=shaped(_child_id(step, registered, args, kwargs)))
     with short_transaction(run.alias, savepoint=False):
+        if options.debounce is not None and options.deduplication_key is not None:
+            queue = starting.queue_of(registered, options)
+            duplicates.lock_with_holder(run.alias, run.workflow.pk, queue, options.deduplication_key)
         started = starting.start(registered, args, kwargs, options, parent=lock_parent(run))
     if started.is_new:
         run.live.add(started.id)

@@ -21,6 +21,7 @@ from durable_django.engine import faults, swallowed, transactions
 from durable_django.engine.branches import Branch, Place
 from durable_django.engine.ownership import Ownership
 from durable_django.exceptions import InsideTransaction, OutsideWorkflow
+from durable_django.models import locks
 from durable_django.models.step import Recorded
 from durable_django.models.workflow import Workflow
 
@@ -127,13 +128,13 @@ class Run:
 
         return board.ask(act)
 
-    def lock_row(self) -> Workflow:
+    def lock_row(self, waking: str = "") -> Workflow:
         """
-        Lock the workflow's row until the transaction ends. Return what it says now.
+        Lock the row, and who waits for what is brought, until the transaction ends. Return what the row says now.
 
         Raises LeaseLost if the row is no longer this attempt's: whatever else it would write comes too late.
         """
-        row = self.workflow.read_locked()
+        row = locks.lock_with_waiting(self.workflow, waking) if waking else locks.lock_own(self.workflow)
         if row is None:
             self.interrupt = LeaseLost()
             raise self.interrupt

@@ -38,12 +38,14 @@ def set_event(key: str, value: str) -> None:
 def _publish(key: str, value: str) -> None:
     run, step = context.current_place()
     alias, workflow_id = run.alias, run.workflow.pk
+    text = awaited.for_event(workflow_id, key)
     with short_transaction(alias, savepoint=False):
-        row = run.lock_row()
+        row = run.lock_row(waking=text)
         Event.objects.using(alias).publish(workflow_id, key, value)
         EventChange.objects.using(alias).note(workflow_id, key, value, *step.place)
         if row.is_watched:
-            Workflow.objects.using(alias).awaiting(awaited.for_event(workflow_id, key)).wake()
+            # Looked for again: one may have begun to wait while the lock was waited for.
+            Workflow.objects.using(alias).awaiting(text).wake()
 
 
 _SET = StepSpec(name="set_event", func=_publish, is_atomic=True, kind="set_event")

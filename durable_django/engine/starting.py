@@ -166,7 +166,7 @@ def _statement(options: StartOptions, worker: str) -> Statement:
 
 def _columns(registered: Registered, arguments: str, options: StartOptions) -> dict[str, Any]:
     name = registry.workflows.settle_name_of(registered)
-    queue = registry.queues.require(options.queue or registered.queue or durable_settings.DEFAULT_QUEUE)
+    queue = queue_of(registered, options)
     if options.partition_key is None and registry.queues.limits_of(queue).is_partitioned:
         message = (
             f"Queue {queue!r} is partitioned: start {name} with using(partition_key=...), the key of a tenant, say."
@@ -193,6 +193,11 @@ def _columns(registered: Registered, arguments: str, options: StartOptions) -> d
         "on_failure": registry.workflows.name_of_follower(registered.on_failure),
         "on_cancel": registry.workflows.name_of_follower(registered.on_cancel),
     }
+
+
+def queue_of(registered: Registered, options: StartOptions) -> str:
+    """Return the queue of what is to be started. Raises UnknownQueue."""
+    return registry.queues.require(options.queue or registered.queue or durable_settings.DEFAULT_QUEUE)
 
 
 def _max_recoveries(registered: Registered) -> int:

@@ -60,13 +60,13 @@ class _Lines(Subquery):
 
 def _outcome(line: str) -> Outcome:
     status, _blank, workflow_id = line.partition(" ")
-    name_and_tick = workflow_id.partition(":")[2]
-    return Outcome(workflow_id, status, _moment(name_and_tick))
+    return Outcome(workflow_id, status, tick_of(workflow_id))
 
 
-def _moment(name_and_tick: str) -> datetime | None:
+def tick_of(workflow_id: str) -> datetime | None:
+    """Return the tick that the id of a workflow of a schedule ends with; None if it tells none."""
     # A name may have colons, a tick has two.
     try:
-        return parse_datetime(":".join(name_and_tick.split(":")[-3:]))
+        return parse_datetime(":".join(workflow_id.split(":")[-3:]))
     except ValueError:
         return None

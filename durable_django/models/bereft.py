@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from durable_django.base.clock import Later
 from durable_django.models import awaited
@@ -38,13 +39,16 @@ def wake(rows: WorkflowQuerySet) -> int:
 
 def _texts(rows: WorkflowQuerySet, first: str, behind: str) -> Iterator[list[str]]:
     """Yield what is waited for, each text once, batch by batch (index durable_workflow_waiting)."""
-    # The first condition is that of the index, without which SQLite would read the whole table.
-    found = rows.waiting().filter(waiting_for__gt="", waiting_for__gte=first, waiting_for__lt=behind)
-    texts = found.order_by("waiting_for").values_list("waiting_for", flat=True).distinct()
-    batch = list(texts[:_BATCH])
-    while batch:
+    # Without the condition of the index SQLite would read the whole table. It comes last: of two lower bounds SQLite
+    # takes the first, and would read each batch from the beginning.
+    bound = Q(waiting_for__gte=first)
+    while batch := list(_texts_from(rows, bound).filter(waiting_for__lt=behind).filter(waiting_for__gt="")[:_BATCH]):
         yield batch
-        batch = list(texts.filter(waiting_for__gt=batch[-1])[:_BATCH])
+        bound = Q(waiting_for__gt=batch[-1])
+
+
+def _texts_from(rows: WorkflowQuerySet, bound: Q) -> Any:
+    return rows.waiting().filter(bound).order_by("waiting_for").values_list("waiting_for", flat=True).distinct()
 
 
 def _of_nobody(rows: WorkflowQuerySet, texts: Sequence[str]) -> list[str]:

@@ -28,6 +28,12 @@ def holder_of(alias: str, queue: str, key: str) -> tuple[str, str] | None:
     return _live(alias, queue, key).values_list("pk", "name").first()
 
 
+def lock_with_holder(alias: str, workflow_id: str, queue: str, key: str) -> None:
+    """Lock a workflow, and the one that holds a key, in order of id: the first is about to move the second."""
+    if (holder := holder_of(alias, queue, key)) is not None:
+        _live(alias, queue, key).lock_in_order({workflow_id, holder[0]})
+
+
 def debounce(alias: str, values: dict[str, Any]) -> str | None:
     """
     Move the start of the debounced workflow that holds a key, and give it other arguments. Return its id.

@@ -54,6 +54,16 @@ class Literal(models.Expression):
         return (str(self.value) if isinstance(self.value, int) else f"'{self.value}'"), []
 
 
+class EmptyText(models.Expression):
+    """The empty text as a literal: PostgreSQL, too, uses no partial index of a value that a prepared query is given."""
+
+    def __init__(self) -> None:
+        super().__init__(output_field=models.CharField())
+
+    def as_sql(self, _compiler: Any, _connection: BaseDatabaseWrapper) -> Any:
+        return "''", []
+
+
 class AnyOf(models.Lookup):
     """
     The condition that a column is one of what a query chooses, which is executed once.

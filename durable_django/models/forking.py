@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 
 from durable_django.base import ids, payloads, places, registry
 from durable_django.exceptions import WorkflowConflict, WorkflowNotFound, WorkflowPruned
-from durable_django.models import histories, retention
+from durable_django.models import histories, replacements, retention
 from durable_django.models.status import Status
 
 if TYPE_CHECKING:
@@ -94,9 +94,9 @@ def fork_many(rows: WorkflowQuerySet, wanted: Fork) -> dict[str, str]:
         try:
             if fork(all_rows, origin_id, new_id, wanted):
                 made[origin_id] = new_id
-        except (WorkflowPruned, NotFailed):
+        except NotFailed:
             continue
-        except WorkflowNotFound as error:
+        except (WorkflowNotFound, WorkflowPruned) as error:
             if error.__dict__.get("workflow_id") != origin_id:
                 raise
     return made
@@ -104,31 +104,37 @@ def fork_many(rows: WorkflowQuerySet, wanted: Fork) -> dict[str, str]:
 
 def fork(rows: WorkflowQuerySet, origin_id: str, new_id: str, wanted: Fork) -> bool:
     """
-    Make the fork in one transaction, under the lock of its origin's row. Return whether it is new.
+    Make the fork in one transaction, under the locks of its origin and of what it names. Return whether it is new.
 
     Raises WorkflowNotFound, WorkflowPruned, WorkflowConflict if the id belongs to something else, ValueError for a
     place or a failure that is not there, and what starting raises for the arguments.
     """
+    replaced = {_id_of(old): _id_of(new) for old, new in wanted.replacement_children.items()}
     with transaction.atomic(using=rows.db):
+        if replaced:
+            # In one order, and before anything else: until the fork is committed, a sweep must not prune them.
+            rows.lock_in_order({origin_id, *replaced.values()})
         # Under the lock nobody sets an event, writes to a stream, resumes or purges; steps come, but behind.
         origin = rows.filter(pk=origin_id).select_for_update(no_key=True).first()
         if origin is None:
             raise WorkflowNotFound(workflow_id=origin_id)
         retention.require_whole(rows.filter(pk=origin_id))
-        made = _made(origin, new_id, wanted)
+        made = _made(origin, new_id, wanted, replaced)
         if not _insert(rows, made):
             return False
         if wanted.from_failure and origin.status != Status.FAILED:
             message = f"Workflow {origin_id!r} has not failed: give from_step= to fork it."
             raise NotFailed(message)
+        _require_whole(rows, replaced)
         shared = histories.shared(rows.db, origin.pk, lambda steps: _choose(origin, wanted, steps))
-        histories.copy(rows.db, shared, made.pk, _replacements(rows, wanted))
-        _require_used(origin, wanted, shared)
+        histories.copy(rows.db, shared, made.pk, replaced)
+        _require_used(origin, replaced, shared)
     return True
 
 
-def _made(origin: Workflow, new_id: str, wanted: Fork) -> Workflow:
+def _made(origin: Workflow, new_id: str, wanted: Fork, replaced: Mapping[str, str]) -> Workflow:
     columns: dict[str, Any] = {name: getattr(origin, name) for name in _COPIED}
+    columns["replacements"] = replacements.joined(origin.replacements, replaced.values())
     if wanted.args is not None:
         columns["arguments"] = _encode(origin.name, wanted.args)
         columns["fingerprint"] = payloads.fingerprint(origin.name, columns["arguments"])
@@ -203,13 +209,13 @@ def _point(origin: Workflow, from_step: int | str | None, steps: Sequence[histor
     raise ValueError(message)
 
 
-def _replacements(rows: WorkflowQuerySet, wanted: Fork) -> dict[str, str]:
-    chosen = {_id_of(old): _id_of(new) for old, new in wanted.replacement_children.items()}
-    if chosen:
-        known: Collection[str] = set(rows.filter(pk__in=chosen.values()).values_list("pk", flat=True))
-        for missing in sorted(set(chosen.values()) - set(known)):
+def _require_whole(rows: WorkflowQuerySet, replaced: Mapping[str, str]) -> None:
+    """Raise WorkflowNotFound or WorkflowPruned unless what is read instead of children is there, and was not pruned."""
+    if replaced:
+        named = rows.filter(pk__in=replaced.values())
+        for missing in sorted(set(replaced.values()) - set(named.values_list("pk", flat=True))):
             raise WorkflowNotFound(workflow_id=missing)
-    return chosen
+        retention.require_whole(named)
 
 
 def _id_of(given: Any) -> str:
@@ -217,8 +223,8 @@ def _id_of(given: Any) -> str:
     return str(getattr(given, "id", given))
 
 
-def _require_used(origin: Workflow, wanted: Fork, shared: histories.Shared) -> None:
-    unused = {_id_of(old) for old in wanted.replacement_children} - shared.children
+def _require_used(origin: Workflow, replaced: Mapping[str, str], shared: histories.Shared) -> None:
+    unused = replaced.keys() - shared.children
     if unused:
         message = (
             f"{', '.join(map(repr, sorted(unused)))} is no child that workflow {origin.pk!r} has started in what the "

@@ -231,8 +231,8 @@ class OperatorRowVerbs:
         fork is made, is not shared.
 
         One transaction. Raises ValueError for a step that is not there or a name that occurs several times,
-        WorkflowNotFound, WorkflowConflict if the id is taken by something else, UnknownQueue, and what start() raises
-        for arguments.
+        WorkflowNotFound, WorkflowPruned, also for what replaces a child, WorkflowConflict if the id is taken by
+        something else, UnknownQueue, and what start() raises for arguments.
         """
         wanted = Fork(
             from_step=from_step,

@@ -49,10 +49,11 @@ def recovery_delay(recoveries: int) -> float:
 
 def recover(orphaned: WorkflowQuerySet, limit: int, *, is_immediate: bool = False) -> Recovery:
     """
-    Recover a bounded batch of orphaned workflows, in one transaction.
+    Recover a bounded batch of orphaned workflows, in one transaction; then end those that are exhausted.
 
     The rows are locked first, skipping those that another janitor has, so that the sweep is idempotent and any
-    number of janitors may run it. Nothing here needs the workflows' code.
+    number of janitors may run it. Nothing here needs the workflows' code. Each end is a transaction of its own, since
+    it locks who waits for it in order of id, and must hold no other row then; the fence lets one janitor end it.
 
     is_immediate  put back without the delay that later recoveries have otherwise
     """
@@ -62,11 +63,10 @@ def recover(orphaned: WorkflowQuerySet, limit: int, *, is_immediate: bool = Fals
         found = unreadable.read_others(locked, limit)
         running = [workflow for workflow in found if workflow.status == Status.RUNNING]
         exhausted = [workflow for workflow in running if _recoveries(workflow) > workflow.max_recoveries]
-        _end(exhausted)
         _put_back(orphaned, [workflow for workflow in running if workflow not in exhausted], is_immediate=is_immediate)
         freed = [workflow.pk for workflow in found if workflow.status != Status.RUNNING]
         _rows(orphaned, freed).update(worker=None)
-    return Recovery(len(running) - len(exhausted), tuple(exhausted), len(freed))
+    return Recovery(len(running) - len(exhausted), tuple(filter(_end, exhausted)), len(freed))
 
 
 def _recoveries(workflow: Any) -> int:
@@ -86,12 +86,11 @@ def _put_back(orphaned: WorkflowQuerySet, workflows: list[Workflow], *, is_immed
         )
 
 
-def _end(workflows: list[Workflow]) -> None:
-    for workflow in workflows:
-        count = _recoveries(workflow)
-        error = RecoveriesExhausted(workflow_id=workflow.pk, recoveries=count)
-        workflow.recoveries, workflow.error = count, payloads.encode_error(error)
-        workflow.exhaust(workflow.error)
+def _end(workflow: Workflow) -> bool:
+    count = _recoveries(workflow)
+    error = RecoveriesExhausted(workflow_id=workflow.pk, recoveries=count)
+    workflow.recoveries, workflow.error = count, payloads.encode_error(error)
+    return workflow.exhaust(workflow.error)
 
 
 def _rows(orphaned: WorkflowQuerySet, ids: list[str]) -> WorkflowQuerySet:

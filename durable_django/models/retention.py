@@ -18,7 +18,7 @@ from django.db.models.functions import Cast, Concat
 from durable_django.base.clock import FOR_EVER, Later, Now
 from durable_django.conf import durable_settings
 from durable_django.exceptions import WorkflowPruned
-from durable_django.models import awaited
+from durable_django.models import awaited, replacements
 from durable_django.models.event import Event, EventChange
 from durable_django.models.fields import AnyOf
 from durable_django.models.message import Message
@@ -36,6 +36,8 @@ ROWS = 5000
 _DAY_SECONDS = 86400.0
 #: What the texts of those begin with that wait for the end of a workflow, or for an event of it.
 _OF_END, _OF_EVENT = (first for first, _behind in awaited.OF_WORKFLOWS)
+#: The condition of the index durable_workflow_waiting.
+_IS_WAITING = Q(waiting_for__gt="")
 _OWNED: tuple[Any, ...] = (Step, Message, Event, EventChange, StreamEntry)
 #: What a bare row has lost: all that people or other systems may have written into it.
 _BARE: dict[str, Any] = {
@@ -50,6 +52,7 @@ _BARE: dict[str, Any] = {
     "trace_context": "",
     "partition_key": None,
     "deduplication_key": None,
+    "replacements": "",
 }
 
 
@@ -127,15 +130,16 @@ def free(rows: WorkflowQuerySet) -> WorkflowQuerySet:
     or an event of it. (One that waits was woken at the end; one that was paused asks when it is resumed.)
     """
     all_rows = _all(rows)
-    waiting = all_rows.filter(waiting_for__gt="")
     goes_on = all_rows.filter(~Q(status=Status.SUCCEEDED), pruned_at__isnull=True)
+    is_of_event = Q(waiting_for__gte=_text(_OF_EVENT, ":"), waiting_for__lt=_text(_OF_EVENT, ";"))
     needed = (
         goes_on.filter(pk=OuterRef("parent_id")),
         goes_on.filter(forked_from_id=OuterRef("pk")),
         goes_on.filter(forked_from_id=OuterRef("parent_id")),
         all_rows.filter(parent_id=OuterRef("pk"), finished_at__isnull=True),
-        waiting.filter(waiting_for=_text(_OF_END, "")),
-        waiting.filter(waiting_for__gte=_text(_OF_EVENT, ":"), waiting_for__lt=_text(_OF_EVENT, ";")),
+        all_rows.filter(_IS_WAITING, waiting_for=_text(_OF_END, "")),
+        # The bounds first: of two lower ones SQLite takes the first, and the condition of the index is one, too.
+        all_rows.filter(is_of_event, _IS_WAITING),
     )
     return rows.filter(*(~Exists(each) for each in needed), worker__isnull=True)
 
@@ -227,8 +231,9 @@ def _strip(chosen: WorkflowQuerySet, ids: list[str]) -> Batch:
     """Take what they own from those that are free: in one transaction or, of long histories, in several."""
     with short_transaction(chosen.db):
         locked = _lock(free(chosen.filter(pk__in=ids)), no_key=True)
-        shared = _shared_further(chosen, locked)
-        return strip(chosen, [key for key in locked if key not in shared])
+        # Under the lock, which who makes a fork takes, too: one that names any of these is there, or has to wait.
+        asked_for = _shared_further(chosen, locked) | replacements.needed(chosen, locked)
+        return strip(chosen, [key for key in locked if key not in asked_for])
 
 
 def _shared_further(rows: WorkflowQuerySet, keys: Collection[str]) -> set[str]:

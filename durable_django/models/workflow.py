@@ -41,6 +41,7 @@ class Workflow(OperatorRowVerbs, models.Model):
     failures    how often the workflow's own retry= put it back
     is_watched  somebody waits for an event or the end of it, and is to be woken
     on_failure, on_cancel   names of workflows: see models/followers.py
+    replacements  ids of workflows whose results a fork reads: see models/replacements.py
 
     deduplication_key, is_debounced, latest_start: see models/duplicates.py
     retention_seconds, pruned_at, is_bare: see models/retention.py
@@ -84,6 +85,7 @@ class Workflow(OperatorRowVerbs, models.Model):
     forked_from = models.ForeignKey(
         "self", models.DO_NOTHING, null=True, blank=True, db_constraint=False, db_index=False, related_name="forks"
     )
+    replacements = models.TextField(default="", db_default="", blank=True)
     schedule = models.CharField(max_length=255, default="", blank=True)
     on_failure = models.CharField(max_length=255, default="", db_default="", blank=True)
     on_cancel = models.CharField(max_length=255, default="", db_default="", blank=True)
@@ -172,6 +174,7 @@ class Workflow(OperatorRowVerbs, models.Model):
             ),
             models.Index(fields=["parent"], condition=Q(parent__isnull=False), name="durable_workflow_parent"),
             models.Index(fields=["forked_from"], condition=Q(forked_from__isnull=False), name="durable_workflow_fork"),
+            models.Index(fields=["status"], condition=Q(replacements__gt=""), name="durable_workflow_replacing"),
             models.Index(
                 fields=["schedule"],
                 condition=Q(schedule__gt="", finished_at__isnull=True),
@@ -275,7 +278,7 @@ class Workflow(OperatorRowVerbs, models.Model):
         return self.release(max(least_seconds, recovery_delay(recoveries)), recoveries=recoveries)
 
     def exhaust(self, error: str) -> bool:
-        """End it because it lost its worker too often; the janitor calls this under the row's lock."""
+        """End it because it lost its worker too often, if this attempt still owns it. Call it with no row locked."""
         self._owned().update(recoveries=self.recoveries)
         return self.fail(error)
 
@@ -296,12 +299,6 @@ class Workflow(OperatorRowVerbs, models.Model):
         """
         rows = self._owned() if is_running else self._alone().filter(attempt=self.attempt)
         return rows.select_for_update(no_key=True, nowait=nowait).values_list("pk", flat=True).first() is not None
-
-    def read_locked(self) -> Workflow | None:
-        """Lock the row until the transaction ends. Return it as it is now, None if this attempt no longer holds it."""
-        alias = self._state.db or "default"
-        found = _READ_LOCKED.fetch(alias, {"id": self.pk, "attempt": self.attempt, "worker": self.worker})
-        return Workflow.from_db(alias, _READ, found[0]) if found else None
 
     def _end(self, statement: Statement, status: str, **columns: Any) -> bool:
         return self._write(statement, **columns) or self._end_watched(status, columns)
@@ -341,12 +338,8 @@ _STARTED = (
 
 
 def _owned(alias: str) -> WorkflowQuerySet:
-    return _held(alias).filter(status=Literal("running"))
-
-
-def _held(alias: str) -> WorkflowQuerySet:
-    rows = Workflow.objects.using(alias)
-    return rows.filter(pk=_SLOTS["id"], attempt=_SLOTS["attempt"], worker=_SLOTS["worker"])
+    rows = Workflow.objects.using(alias).filter(pk=_SLOTS["id"], attempt=_SLOTS["attempt"], worker=_SLOTS["worker"])
+    return rows.filter(status=Literal("running"))
 
 
 def _finish(alias: str, status: str, **columns: Any) -> Any:
@@ -365,13 +358,6 @@ def _suspend(alias: str) -> Any:
     return update_query(_owned(alias), {**columns, "waiting_for": Slot("waiting_for", models.CharField())})
 
 
-def _read_locked(alias: str) -> Any:
-    return _held(alias).select_for_update(no_key=True).values_list(*_READ).query
-
-
-#: In the order of the model, as from_db() takes them.
-_READ = ("id", "status", "is_watched", "deadline")
-_READ_LOCKED = Statement(_read_locked)
 _SUSPEND = Statement(_suspend)
 _SUCCEED = Statement(lambda alias: _finish(alias, Status.SUCCEEDED, output=_SLOTS["output"], error=None))
 _FAIL = Statement(lambda alias: _finish(alias, Status.FAILED, error=_SLOTS["error"]))

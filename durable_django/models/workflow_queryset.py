@@ -10,7 +10,7 @@ from django.db.models import Case, Exists, F, OuterRef, Q, When
 
 from durable_django import signals
 from durable_django.base.clock import Later, Now
-from durable_django.models import awaited, bereft, claims, purging, stops, subjects, watchers, witnesses
+from durable_django.models import bereft, claims, purging, stops, subjects, watchers, witnesses
 from durable_django.models.claims import Wanted
 from durable_django.models.compiled import Slot, Statement, update_query
 from durable_django.models.fields import Literal
@@ -178,12 +178,7 @@ class WorkflowQuerySet(OperatorVerbs):
 
     def wake_watchers(self, workflow_ids: Iterable[str]) -> None:
         """Wake those that wait for the end of these workflows, or for an event that cannot come any more."""
-        for workflow_id in workflow_ids:
-            self.awaiting(awaited.for_end(workflow_id)).wake()
-            first, behind = awaited.for_event(workflow_id, ""), awaited.behind_events(workflow_id)
-            # The first condition is that of the index, without which SQLite would read the whole table.
-            self.filter(waiting_for__gt="", waiting_for__gte=first, waiting_for__lt=behind).wake()
-            self.filter(pk__in=self.filter(pk=workflow_id).values("parent_id")).awaiting(awaited.FOR_SEVERAL).wake()
+        watchers.wake(self, workflow_ids)
 
     def watch(self) -> None:
         """Note that somebody waits for an event or the end of these, whose rows the caller has locked."""

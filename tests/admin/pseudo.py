@@ -91,5 +91,6 @@ class _Reader(HTMLParser):
 def texts_of(page):
     """Return what people see or hear of a page: its texts, and those of attributes."""
     reader = _Reader()
-    reader.feed(page)
+    # Where a line may break, no text ends.
+    reader.feed(page.replace("<wbr>", ""))
     return reader.texts

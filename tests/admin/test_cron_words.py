@@ -10,12 +10,15 @@ class CronText(SimpleTestCase):
     def test_is_said_in_words(self):
         """On which days, at which times."""
         for text, words in (
-            ("* * * * *", "every day, every minute"),
-            ("*/1 * * * *", "every day, every minute"),
-            ("*/15 * * * *", "every day, every 15 minutes"),
-            ("0 * * * *", "every day, at minute 0 of every hour"),
-            ("5,35 * * * *", "every day, at minutes 5 and 35 of every hour"),
-            ("30 */4 * * *", "every day, at minute 30 of every 4 hours"),
+            ("* * * * *", "every minute"),
+            ("*/1 * * * *", "every minute"),
+            ("*/15 * * * *", "every 15 minutes"),
+            ("0 * * * *", "every hour"),
+            ("5,35 * * * *", "at minutes 5 and 35 of every hour"),
+            ("0 * * * 1-5", "from Monday to Friday, every hour"),
+            ("0 */1 * * *", "every hour"),
+            ("0 */4 * * *", "every 4 hours"),
+            ("30 */4 * * *", "at minute 30 of every 4 hours"),
             ("30 2 * * *", "every day, at 02:30"),
             ("0 30 2 * * *", "every day, at 02:30"),
             ("0 9,17 * * *", "every day, at 09:00 and 17:00"),

@@ -20,7 +20,10 @@ from tests.commands.support import durable
 
 #: The same in every language: kinds of steps as code calls them, values, zones; alternative texts of Django's own; what
 #: Python says of JSON.
-_CODE = {"sleep", "receive", "result", "get", "event", "UTC", "T", "default", "True", "False", "Search", "NaN"}
+_CODE = {
+    "sleep", "receive", "result", "get", "event", "UTC", "Europe", "Berlin", "T", "default",
+    "True", "False", "Search", "NaN",
+}  # fmt: skip
 _SAID_BY_PYTHON = ("Expecting property name enclosed in", "maximum recursion depth exceeded", "Traceback (", 'File "')
 _WORDS = re.compile(r"[A-Za-z]+")
 #: Names of rows, those of tests/admin/operating.py among them, and of code; other data of these rows.

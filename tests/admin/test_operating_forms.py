@@ -76,6 +76,30 @@ class Forms(OperatingTestCase):
             answer = self.client.post(f"{address}?next={wanted}", sheet(confirmed="1"))
             self.assertEqual(found or url("workflow", "change", "a"), answer.url)
 
+    def test_ask_by_how_many_rows_were_chosen(self):
+        """One is not spoken of as several are."""
+        chosen = {"action": "pause", "_selected_action": ["a", HOSTILE]}
+        one = self.client.get(self.operate_address(Target("workflow", "pause", "a")))
+        two = self.client.post(url("workflow", "changelist"), chosen)
+
+        self.assertContains(one, "Pause 1 workflow?")
+        self.assertContains(one, "It stops at its next step until it is resumed")
+        self.assertContains(two, "Pause 2 workflows?")
+        self.assertContains(two, "They stop at their next step until they are resumed")
+
+    def test_say_of_one_row_that_it_would_stay_as_it_is(self):
+        """Its page has no button for that, but an address may be old."""
+        page = self.client.get(self.operate_address(Target("workflow", "purge", "a")))
+
+        self.assertContains(page, "As it is now, nothing would be changed.")
+
+    def test_give_json_as_many_lines_as_it_has(self):
+        """Within bounds, beyond which it scrolls."""
+        for lines, rows in ((1, 6), (9, 9), (50, 20)):
+            page = self.send("send", message="[\n" * lines)
+
+            self.assertIn(f' rows="{rows}"', str(page.context["form"]["message"]))
+
     def test_cost_a_bounded_number_of_queries(self):
         """The page that asks, and the one that acts."""
         with self.assertNumQueries(6):
@@ -188,8 +212,18 @@ class Backfilling(OperatingTestCase):
         self.assertContains(asked, 'name="look"')
         self.assertNotContains(asked, 'name="confirmed"')
         self.assertContains(page, "3 workflows would be started")
-        self.assertContains(page, "schedule:s:2031-05-01T12:00:00Z")
+        self.assertIn("schedule:s:2031-05-01T12:00:00Z", self.text(page))
         self.assertEqual([], started())
+
+    def test_shows_each_tick_on_the_clock_of_its_schedule(self):
+        """The range is meant by the clock of the project, as the fields say, and ids are in UTC."""
+        Schedule.objects.update(timezone="America/New_York")
+
+        page = self.post()
+
+        self.assertContains(page, "Thu 2031-05-01 06:00:00 EDT (-0400)")
+        self.assertIn("schedule:s:2031-05-01T10:00:00Z", self.text(page))
+        self.assertContains(page, "By the clock of Europe/Berlin.", 2)
 
     def test_starts_what_was_shown(self):
         """The record keeps the range and how many."""

@@ -102,7 +102,7 @@ class ThePageOfAWorkflow(AdminCase):
 
         self.assertContains(page, "(&#x27;w&#x27;)")
         self.assertContains(page, "[&#x27;w-atomic&#x27;, &#x27;w-plain&#x27;]")
-        for name in ("mark_atomically", "mark"):
+        for name in ("mark_<wbr>atomically", "mark"):
             self.assertContains(page, f'<td class="durable-name">{name}</td>', html=True)
         self.assertContains(page, '<span class="durable-badge durable-done">done</span>', html=True)
 

@@ -133,14 +133,14 @@ class TheList(QueueTestCase):
         self.assertIn("open", rows["three"]["state"])
 
     def test_says_of_a_paused_queue_how_much_still_runs(self):
-        """Until it is drained: what runs goes on, what waits stays."""
+        """What runs goes on, and at last nothing does; what waits stays, so that it is not called empty."""
         hold("three", 3)
         start_on("three", 2)
         Queue.objects.filter(pk__in=("three", "ten")).pause()
 
         rows = self.listed()
         self.assertIn("draining: 3 still run", rows["three"]["state"])
-        self.assertIn("drained", rows["ten"]["state"])
+        self.assertIn("nothing runs", rows["ten"]["state"])
 
         Workflow.objects.filter(pk__in=Workflow.objects.filter(worker="w").values("pk")[:2]).update(
             worker=None, status="succeeded"

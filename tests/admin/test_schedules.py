@@ -29,7 +29,7 @@ class Schedules(AdminTestCase):
         page = self.list_page("schedule")
 
         for text in ("s", ">on</span>", "30 9 * * *", "UTC", "sample.takes_both"):
-            self.assertContains(page, text)
+            self.assertIn(text, self.text(page))
         self.assert_safe(page)
 
     def test_are_listed_without_their_context(self):
@@ -140,6 +140,15 @@ class Schedules(AdminTestCase):
         for page in (self.list_page("schedule"), self.page(self.schedule.pk, "schedule")):
             self.assert_safe(page)
         self.assertContains(self.list_page("schedule"), ">broken</span>")
+
+    def test_say_in_words_how_far_their_starts_are_spread(self):
+        """A dash if they are not."""
+        plain = self.page(self.schedule.pk, "schedule")
+        Schedule.objects.write(jitter_seconds=30)
+        spread = self.page(self.schedule.pk, "schedule")
+
+        for page, words in ((plain, "-"), (spread, "30.0 s")):
+            self.assertContains(page, f'<label>Jitter:</label><div class="readonly">{words}</div>', html=True)
 
     def test_say_in_the_list_why_they_do_not_fire(self):
         """Beside their workflow, cut if it is long."""

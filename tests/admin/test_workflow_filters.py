@@ -187,7 +187,7 @@ class Columns(AdminTestCase):
         self.assertContains(self.list_page(), '<td class="field-progress">-</td>', html=True)
         run_until_idle()
 
-        self.assertContains(self.list_page(), '<td class="field-progress">2 · mark</td>', html=True)
+        self.assertContains(self.list_page(), '<td class="field-progress">2&nbsp;·&nbsp;mark</td>', html=True)
 
     def test_show_what_a_workflow_is_about(self):
         """Below its name, with a link where the admin has a page for it; the row itself is not read."""

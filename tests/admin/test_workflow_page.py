@@ -370,6 +370,19 @@ class LivePages(AdminTestCase):
         self.assertIn("/operate/resume/", parts[0])
         self.assertNotIn("/operate/", "".join(parts[1:]))
 
+    def test_show_first_what_is_likely_wanted(self):
+        """And last what cannot be undone, which is not louder."""
+        talking.receives.using(id="live").start("t", None)
+        self.client.force_login(User.objects.create_superuser("root"))
+
+        found = re.findall(
+            r'<li class="durable-(\w+)"><a href="[^"]*/operate/(\w+)/"', self.page("live").content.decode()
+        )
+
+        self.assertEqual(("likely", "pause"), found[0])
+        self.assertEqual(("destructive", "cancel"), found[-1])
+        self.assertEqual({"usual"}, {look for look, _verb in found[1:-1]})
+
     def test_need_no_script_and_no_style_of_their_own(self):
         """Under a strict content security policy."""
         talking.receives.using(id="live").start("t", None)

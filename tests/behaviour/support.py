@@ -106,6 +106,17 @@ def statements() -> Iterator[list[str]]:
     seen.extend(query["sql"] for query in captured.captured_queries)
 
 
+def instructions(act: Callable[[], Any]) -> int:
+    """Return about how many instructions of SQLite's own machine an act takes: what it reads, and not how fast."""
+    hundreds: list[int] = []
+    connection.connection.set_progress_handler(lambda: hundreds.append(100), 100)
+    try:
+        act()
+    finally:
+        connection.connection.set_progress_handler(None, 100)
+    return sum(hundreds)
+
+
 def summary(seen: list[str]) -> list[str]:
     """Return what each statement does in two words: verb and table."""
     return [_summary(sql) for sql in seen]

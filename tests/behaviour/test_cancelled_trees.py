@@ -27,6 +27,7 @@ from tests.behaviour.support import (
 from tests.sample import branching
 from tests.sample.branching import child, children_of, waiting_child
 from tests.sample.promises import acts, acts_itself
+from tests.sample.talking import awaits_event, publishes_when_told
 
 
 def statuses(*ids):
@@ -276,6 +277,41 @@ class AStartAgainstACancel(TransactionTestCase):
         ending.join(30)
 
         self.assertEqual(["succeeded"] * 2, statuses())
+
+    @skipUnless(connection.vendor == "postgresql", "SQLite locks no single row")
+    def test_meets_an_event_in_one_order(self):
+        """Who sets it locks who waits for it, too, before itself: they may be strangers."""
+        waiting(publishes_when_told.using(id="b"), "key", 1)
+        waiting(awaits_event.using(id="a"), "b", "key", None)
+        durable.send("b", None)
+        setting = threading.Thread(target=elsewhere, args=[run_until_idle])
+
+        with transaction.atomic():
+            Workflow.objects.all().lock_in_order(["a"])
+            setting.start()
+            eventually(is_anybody_blocked, "the event waits for who is to be woken")
+            Workflow.objects.select_for_update(nowait=True).get(pk="b")
+        setting.join(30)
+
+        self.assertEqual(["waiting", "succeeded"], statuses())
+
+    @skipUnless(connection.vendor == "postgresql", "SQLite locks no single row")
+    def test_that_moves_another_one_meets_it_in_one_order(self):
+        """A debounced start in a workflow locks that and the one that it moves as a cancel of both does."""
+        debounced = branching.child.using(deduplication_key="k", debounce=durable.Debounce(3600))
+        debounced.using(id="a").start(1)
+        acts_itself.using(id="b").start()
+        starting = threading.Thread(target=elsewhere, args=[run_until_idle])
+
+        with acting(lambda: debounced.start(2).id):
+            with transaction.atomic():
+                Workflow.objects.all().lock_in_order(["a"])
+                starting.start()
+                eventually(is_anybody_blocked, "the start waits for the one that it moves")
+                Workflow.objects.select_for_update(nowait=True).get(pk="b")
+            starting.join(30)
+
+        self.assertEqual((["queued", "succeeded"], "a"), (statuses(), durable.get_handle("b").result()))
 
     @skipUnless(connection.vendor == "postgresql", "SQLite locks no single row")
     def test_locks_those_who_wait_in_the_same_order(self):

@@ -11,6 +11,7 @@ from durable_django.engine import attempts
 from durable_django.engine.ownership import Ownership
 from durable_django.models import Workflow, workflow_queryset
 from durable_django.testing import run_until_idle, travel
+from tests.behaviour.retaining import ended
 from tests.behaviour.states import claim
 from tests.behaviour.support import acting, statements, summary, waiting
 from tests.sample import talking
@@ -219,6 +220,26 @@ class APublication(CostTestCase):
         self.assertEqual(6, counts[0])
         # Django makes an INSERT of so many rows as the database takes parameters for: on SQLite, with 5.2, of 142.
         self.assertEqual(6, counts[1])
+
+
+class ACancel(CostTestCase):
+    def cancelled(self, count):
+        """Return how many statements it takes to cancel so many that others wait for, and how many are awake then."""
+        ids = ended(2 * count, status="waiting", is_watched=True, waiting_for="time")
+        awaiting, watched = ids[:count], ids[count:]
+        Workflow.objects.update(finished_at=None)
+        for waiter, other in zip(awaiting, watched, strict=True):
+            Workflow.objects.filter(pk=waiter).update(waiting_for=f"child:{other}")
+        with statements() as seen:
+            Workflow.objects.filter(pk__in=watched).cancel()
+        return len(seen), Workflow.objects.filter(pk__in=awaiting, status="queued").count()
+
+    def test_of_many_that_are_watched_wakes_a_hundred_at_once(self):
+        """Of each hundred it looks twice for who waits, under the locks that it took for all of them."""
+        one, many = self.cancelled(1), self.cancelled(300)
+
+        self.assertEqual((1, 300), (one[1], many[1]))
+        self.assertEqual(2 * 4, many[0] - one[0])
 
 
 class ALook(CostTestCase):

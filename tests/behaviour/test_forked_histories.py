@@ -5,7 +5,7 @@ from functools import partial
 from django.test import TestCase
 
 import durable_django as durable
-from durable_django import WorkflowNotFound
+from durable_django import WorkflowNotFound, WorkflowPruned
 from durable_django.models import Step, StreamEntry, Workflow
 from durable_django.testing import run_until_idle
 from tests.behaviour.forks import calls_who_waits, ended, fork, mark, tells
@@ -126,6 +126,17 @@ class Children(TestCase):
             row(handle).fork(from_step=1, replacement_children={child: child})
 
         self.assertEqual(before, Workflow.objects.count())
+
+    def test_are_not_replaced_by_what_was_pruned(self):
+        """It has no result any more; by the verb of a queryset, too, which leaves out originals that were pruned."""
+        handle, other = ended(branching.starts_and_waits, 1), ended(branching.child, 50)
+        replaced = {branching.children_of(handle)[0]: other.id}
+        Workflow.objects.filter(pk=other.id).purge(payloads_only=True)
+        for forks in (row(handle).fork, Workflow.objects.filter(pk=handle.id).forked):
+            with self.subTest(forks=forks), self.assertRaises(WorkflowPruned) as caught:
+                forks(from_step=9, replacement_children=replaced)
+
+            self.assertEqual(other.id, caught.exception.workflow_id)
 
 
 class Branches(TestCase):

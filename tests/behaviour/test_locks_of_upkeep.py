@@ -6,11 +6,14 @@ from unittest import skipUnless
 from django.db import connection, transaction
 from django.test import TransactionTestCase
 
+from durable_django import WorkflowPruned
 from durable_django.base import registry
-from durable_django.models import Queue, Step, Workflow
+from durable_django.models import Queue, Step, Workflow, retention
 from durable_django.testing import run_until_idle
 from tests.behaviour.claiming import start_ids, sync
-from tests.behaviour.support import elsewhere, eventually, is_anybody_blocked, row
+from tests.behaviour.support import elsewhere, eventually, is_anybody_blocked, row, waiting
+from tests.sample import branching
+from tests.sample.branching import waiting_child
 from tests.sample.queued import begins
 from tests.sample.workflows import two_marks
 
@@ -65,6 +68,29 @@ class Upkeep(TransactionTestCase):
 
 
 @skipUnless(connection.vendor == "postgresql", "SQLite locks no single row")
+class ARecovery(TransactionTestCase):
+    def test_that_gives_up_holds_nothing_while_it_waits_for_who_waits(self):
+        """What it ends is locked together with who waits for that, and nothing else of its batch."""
+        for workflow_id in "bc":
+            waiting(waiting_child.using(id=workflow_id))
+        waiting(branching.awaits_end_of.using(id="a"), "b")
+        lost = {"status": "running", "worker": "lost", "recoveries": 20, "max_recoveries": 20}
+        Workflow.objects.filter(pk__in="bc").update(**lost)
+        recovering = threading.Thread(target=elsewhere, args=[Workflow.objects.recover])
+
+        with transaction.atomic():
+            Workflow.objects.all().lock_in_order(["a"])
+            recovering.start()
+            eventually(is_anybody_blocked, "the recovery waits for who is to be woken")
+            free = list(Workflow.objects.select_for_update(nowait=True).filter(pk__in="bc"))
+        recovering.join(30)
+
+        self.assertEqual(2, len(free))
+        found = dict(Workflow.objects.values_list("pk", "status"))
+        self.assertEqual({"a": "queued", "b": "failed", "c": "failed"}, found)
+
+
+@skipUnless(connection.vendor == "postgresql", "SQLite locks no single row")
 class ADeletion(TransactionTestCase):
     def test_locks_a_row_before_what_it_owns(self):
         """As pruning does: in another order each could hold what the other waits for."""
@@ -81,3 +107,31 @@ class ADeletion(TransactionTestCase):
             deleting.join(30)
 
             self.assertEqual((2, False), (owned, Workflow.objects.filter(pk=handle.id).exists()))
+
+
+@skipUnless(connection.vendor == "postgresql", "SQLite locks no single row")
+class AFork(TransactionTestCase):
+    def test_waits_for_a_sweep_of_what_it_names(self):
+        """It is told that this was pruned, and has locked nothing by then that stands behind it in order of id."""
+        other = branching.child.using(id="a").start(50)
+        origin = branching.starts_and_waits.using(id="b").start(1)
+        run_until_idle()
+        replaced = {branching.children_of(origin)[0]: other.id}
+        errors = []
+        forking = threading.Thread(target=elsewhere, args=[lambda: self.fork(origin, replaced, errors)])
+
+        with transaction.atomic():
+            Workflow.objects.all().lock_in_order(["a"])
+            forking.start()
+            eventually(is_anybody_blocked, "the fork waits for what it names")
+            Workflow.objects.select_for_update(nowait=True).get(pk="b")
+            retention.strip(Workflow.objects.all(), ["a"])
+        forking.join(30)
+
+        self.assertEqual(["a"], errors)
+
+    def fork(self, origin, replaced, errors):
+        try:
+            row(origin).fork(from_step=9, replacement_children=replaced)
+        except WorkflowPruned as error:
+            errors.append(error.workflow_id)

@@ -50,6 +50,15 @@ class QueryPlans(TestCase):
         for plan in plans:
             self.assertFalse({WORKFLOWS, STEPS} & plan.scanned, f"{plan.sql}\n{plan.text}")
 
+    def test_of_what_forks_read_instead_of_children(self):
+        """Those forks that name any, by an index that holds nothing else."""
+        ended(20, status="paused", steps=0, replacements="w-00000001\nw-00000002")
+        _swept, plans = self.plans()
+
+        (one, *others) = [plan for plan in plans if '"replacements" >' in plan.sql]
+        for plan in (one, *others):
+            self.assertEqual({"durable_workflow_replacing"}, plan.indexes, f"{plan.sql}\n{plan.text}")
+
     def test_of_a_sweep_that_finds_nothing(self):
         """A probe for each kind of end; none reads through what is kept, or sorts it."""
         self.plans()

@@ -1,16 +1,18 @@
 """Query plans of waiting and talking: a hundred thousand that wait for something else stand before nobody."""
 
 from datetime import timedelta
+from unittest import mock, skipUnless
 
-from django.db import connection
+from django.db import connection, transaction
 from django.test import TestCase
 from django.utils import timezone
 
 import durable_django as durable
-from durable_django.models import Event, Message, Step, StreamEntry, Workflow
+from durable_django.models import Event, Message, Step, StreamEntry, Workflow, awaited, bereft, locks
 from durable_django.testing import run_until_idle
 from tests.behaviour.crowds import crowd, rows
-from tests.behaviour.support import statements
+from tests.behaviour.retaining import ended, sweep, whole
+from tests.behaviour.support import instructions, statements
 from tests.behaviour.test_plans import FINISHED, Plan, analyse
 from tests.sample.talking import publishes_when_told, receives, streams
 
@@ -110,12 +112,38 @@ class PlansOfWaiting(TestCase):
 
         self.assertEqual({"durable_workflow_waiting"}, plans[0].indexes, plans[0].text)
 
+    def test_of_their_locks(self):
+        """Those of the one who sets it and of those who wait, all at once: by its id, and by what they wait for."""
+        held = Workflow(id=self.publisher.id, attempt=1, worker="w")
+        with transaction.atomic():
+            (plan,) = self.plans(lambda: locks.lock_with_waiting(held, "event:w-5:a"))
+
+        keys = {unique("durable_django_workflow_pkey", "workflow"), "durable_workflow_waiting"}
+        self.assertEqual(keys, plan.indexes, plan.text)
+
+    def test_of_their_locks_when_prepared(self):
+        """A plan for whatever values may come, which PostgreSQL makes in time, has both indexes, too."""
+        if connection.vendor != "postgresql":
+            self.skipTest("SQLite knows the values that it is given")
+        compiled = locks._LOCK_WITH_WAITING._compiled_for("default")
+        places = [f"${number}" for number in range(1, len(compiled.template) + 1)]
+        given = {"id": "'a'", "text": "'event:w-5:a'"}
+        values = ", ".join(given[slot.name] for slot in compiled.template)
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+            cursor.execute(f"PREPARE locks_of_waiters AS {compiled.sql % tuple(places)}")
+            cursor.execute(f"EXPLAIN EXECUTE locks_of_waiters({values})")
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+            cursor.execute("DEALLOCATE locks_of_waiters")
+
+        self.assertIn("durable_workflow_waiting", plan)
+        self.assertNotIn("Seq Scan", plan)
+
     def test_of_those_who_wait_for_an_end(self):
-        """Or for any event of the workflow, or for several things."""
+        """Or for any event of the workflow, at once; then for several things."""
         plans = self.plans(lambda: Workflow.objects.wake_watchers(["w-5"]))
 
         self.assertEqual({"durable_workflow_waiting"}, plans[0].indexes, plans[0].text)
-        self.assertEqual({"durable_workflow_waiting"}, plans[1].indexes, plans[1].text)
 
     def test_of_those_who_wait_in_vain(self):
         """What is waited for, each text once and in order; then those workflows by their ids."""
@@ -160,3 +188,36 @@ class PlansOfWaiting(TestCase):
             self.assertEqual({unique("durable_stream_offset", "streamentry")}, plan.indexes)
             self.assertNotIn("Sort", plan.text)
             self.assertNotIn("TEMP B-TREE", plan.text)
+
+
+@skipUnless(connection.vendor == "sqlite", "PostgreSQL takes the narrowest of several bounds")
+class ManyWhoWaitForEventsOfOthers(TestCase):
+    @classmethod
+    def setUpTestData(cls):
+        """All that they wait for comes before, in the order of the index."""
+        sleepers = rows(3000, status="waiting", attempt=1)
+        for number, sleeper in enumerate(sleepers):
+            sleeper.waiting_for = f"event:v-{number}:a"
+        Workflow.objects.bulk_create(sleepers, batch_size=5000)
+        cls.ids = ended(100, at=timezone.now() - timedelta(days=40))
+        analyse("durable_django_workflow")
+
+    def test_are_not_read_when_one_ends(self):
+        """Of two lower bounds SQLite takes the first: that of the range, not that of the index."""
+        self.assertLess(instructions(lambda: Workflow.objects.wake_watchers(self.ids[:1])), 3_000)
+
+    def test_are_not_read_when_a_hundred_end(self):
+        """As above, for all of them at once."""
+        self.assertLess(instructions(lambda: Workflow.objects.wake_watchers(self.ids)), 20_000)
+
+    def test_are_not_read_by_a_sweep(self):
+        """Not for each of those that it prunes."""
+        self.assertLess(instructions(sweep), 1_000 * len(self.ids))
+        self.assertEqual([False] * 100, whole(*Workflow.objects.filter(pk__in=self.ids)))
+
+    def test_are_read_once_by_who_looks_for_those_who_wait_in_vain(self):
+        """Each batch begins behind the last one."""
+        with mock.patch.object(bereft, "_BATCH", 100):
+            took = instructions(lambda: list(bereft._texts(Workflow.objects.all(), *awaited.OF_WORKFLOWS[1])))
+
+        self.assertLess(took, 40 * 3000)

@@ -11,13 +11,13 @@ from django.test import TestCase, override_settings
 import durable_django as durable
 from durable_django import WorkflowConflict, WorkflowNotFound, WorkflowPruned, get_handle, send, workflow
 from durable_django.base.clock import FOR_EVER
-from durable_django.models import QueueStart, Workflow, retention
+from durable_django.models import QueueStart, Step, Workflow, retention
 from durable_django.testing import run_until_idle, travel
 from tests.behaviour.retaining import ended, left_of, sweep, whole
 from tests.behaviour.states import ENDED, LIVE, workflow_in
 from tests.behaviour.support import acting, labels, row, statements, waiting
 from tests.sample import branching
-from tests.sample.branching import awaits_end_of, children_of, starts_and_waits, waiting_child
+from tests.sample.branching import awaits_end_of, child, children_of, starts_and_waits, waiting_child
 from tests.sample.promises import acts_itself, takes_order, three_marks
 
 
@@ -326,6 +326,26 @@ class WhatSomebodyMayAskFor(TestCase):
         sweep(days=31)
 
         self.assertEqual(([True], [False]), (before, whole(get_handle(child))))
+
+    def test_the_one_whose_result_a_fork_reads_instead_of_a_childs(self):
+        """Also a fork of that fork; until both have ended."""
+        original, other = succeeded(starts_and_waits, 1), succeeded(child, 50)
+        Step.objects.filter(workflow=original.id, kind="result").delete()
+        first = row(original).fork(from_step=9, replacement_children={children_of(original)[0]: other.id})
+        first.pause()
+        sweep(days=31)
+        second = first.fork(from_step=9)
+        second.pause()
+        first.resume()
+        run_until_idle()
+        sweep(days=31)
+        before = whole(other)
+        second.resume()
+        run_until_idle()
+        result = get_handle(second.pk).result()
+        sweep(days=31)
+
+        self.assertEqual(([100], [True], [False]), (result, before, whole(other)))
 
     def test_nobody_else_where_rows_of_other_hands_stand_in_a_circle(self):
         """Each is a fork of the other one."""

@@ -20,7 +20,7 @@ class WithTheKeyboardAlone(BrowserTestCase):
         self.visitor.skip_navigation()
         self.visitor.tab_to("Cancel")
         self.visitor.press(ENTER)
-        self.visitor.wait_for("They end as cancelled.")
+        self.visitor.wait_for("It ends as cancelled.")
         self.visitor.skip_navigation()
         self.visitor.tab_to("reason")
         self.visitor.press("Nobody needs it")

@@ -47,7 +47,7 @@ class AWaitingWorkflow(TestCase):
         started(talking.sleeps, 60)
 
         with travel(seconds=120):
-            self.assertRegex(situation(), rf"^sleeps, until {A_MOMENT}, which has come: a worker takes it up$")
+            self.assertRegex(situation(), rf"^sleeps, until {A_MOMENT}: that time is over, a worker takes it up$")
 
     def test_says_which_event_it_waits_for(self):
         """Of which workflow."""

@@ -63,6 +63,14 @@ class ANoteOfALane(SimpleTestCase):
             end_of_label = float(row.label_x) + 7.8 * len(row.label)
             self.assertLess(end_of_label, float(row.note.x) - 6 * len(row.note.text))
 
+    def test_does_not_stand_on_the_line_at_which_time_begins(self):
+        """In front of bars that begin soon behind it, it stands in front of that as well."""
+        for begin in (0, 1, 5, 30):
+            note = self.row(begin, 100).note
+            begins, ends = float(note.x) - 6 * len(note.text), float(note.x)
+
+            self.assertFalse(begins < drawing.LEFT < ends + 4, begin)
+
     def test_leaves_a_short_label_alone(self):
         """It is not cut for nothing."""
         self.assertEqual("sample.two_marks", self.row(0, 100).label)

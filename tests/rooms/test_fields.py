@@ -6,7 +6,7 @@ from django.db import connection
 from django.test import SimpleTestCase, TestCase
 
 from durable_django.models import Worker
-from durable_django.models.fields import IdField, Literal
+from durable_django.models.fields import EmptyText, IdField, Literal
 
 NAMES = ("a", "B", "b", "A", "é", "e\u0301", "ß", "ss", "1", "10", "2", "-", "_", " x", "x ", "日", "😀")
 
@@ -45,6 +45,14 @@ class AnId(TestCase):
     def test_has_255_characters_unless_said_otherwise(self):
         """The limit of a workflow id."""
         self.assertEqual((255, 64), (IdField().max_length, IdField(max_length=64).max_length))
+
+
+class TheEmptyText(SimpleTestCase):
+    databases = {"default"}
+
+    def test_is_part_of_the_text(self):
+        """No parameter: a plan for any value has no partial index."""
+        self.assertEqual(("''", []), EmptyText().as_sql(None, connection))
 
 
 class ALiteral(SimpleTestCase):

@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 
 from durable_django.admin.operating.acting import Order
 from durable_django.admin.operating.forms import ReasonForm
-from durable_django.admin.operating.verb import Verb
+from durable_django.admin.operating.verb import Planned, Verb
 from durable_django.base.texts import plain, plain_sentence, shortened
 from durable_django.exceptions import DurableError
 
@@ -80,6 +80,16 @@ class Confirmation:
         return MOST_CHANGED
 
     @property
+    def question(self) -> str:
+        """What the page asks."""
+        return str(self.verb.question % {"n": len(self.rows)})
+
+    @property
+    def effect(self) -> str:
+        """What will happen."""
+        return str(self.verb.effect % {"n": len(self.rows)})
+
+    @property
     def fitting(self) -> int:
         """How many of them would be changed, as they are now."""
         return sum(bool(self.verb.fits(row)) for row in self.rows)
@@ -96,8 +106,8 @@ class Confirmation:
         )
 
     @cached_property
-    def preview(self) -> list[str]:
-        """What would be made, once the form is valid; faults say why that cannot be."""
+    def preview(self) -> list[Planned]:
+        """What would be started, once the form is valid; faults say why that cannot be."""
         if self.verb.preview is None or not (self.sent and self.form.is_valid()):
             return []
         try:
@@ -121,7 +131,8 @@ class Confirmation:
         """What the button carries that confirms: the number of rows, or what stands for the preview."""
         if self.verb.preview is None:
             return str(len(self.rows))
-        return hashlib.sha256("\0".join(self.preview).encode()).hexdigest()[:16]
+        planned = "\0".join(each.workflow_id for each in self.preview)
+        return hashlib.sha256(planned.encode()).hexdigest()[:16]
 
     @property
     def is_confirmed(self) -> bool:

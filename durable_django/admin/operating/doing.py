@@ -8,9 +8,12 @@ from typing import Any
 
 from django.utils.translation import gettext
 
-from durable_django.admin.operating.verb import Options
+from durable_django.admin.moments import spoken_tick
+from durable_django.admin.operating.verb import Options, Planned
 from durable_django.api import communication
+from durable_django.base import cron
 from durable_django.exceptions import WorkflowFinished
+from durable_django.management.outcomes import tick_of
 from durable_django.models.status import Status
 
 STOPPED = (Status.PAUSED, Status.FAILED, Status.CANCELLED)
@@ -115,9 +118,14 @@ def backfill(row: Any, options: Options) -> Made:
     return facts if made else None
 
 
-def preview_backfill(rows: list[Any], options: Options) -> list[str]:
-    """Return the ids that a backfill would start. Raises ValueError if they are too many."""
-    return [each for row in rows for each in _require_few(row, options)]
+def preview_backfill(rows: list[Any], options: Options) -> list[Planned]:
+    """Return what a backfill would start. Raises ValueError if that is too much."""
+    return [_planned(row, workflow_id) for row in rows for workflow_id in _require_few(row, options)]
+
+
+def _planned(row: Any, workflow_id: str) -> Planned:
+    tick = tick_of(workflow_id)
+    return Planned(workflow_id, spoken_tick(tick, cron.read_zone(row.timezone)) if tick else "")
 
 
 def _require_few(row: Any, options: Options) -> list[str]:

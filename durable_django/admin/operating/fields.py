@@ -7,13 +7,26 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.utils.translation import gettext
+
+_FEWEST_ROWS, _MOST_ROWS = 6, 20
+
+
+class JsonArea(forms.Textarea):
+    """As high as what stands in it, within bounds."""
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        """Give it a row for each line."""
+        lines = len(str(value or "").splitlines())
+        rows = min(max(lines, _FEWEST_ROWS), _MOST_ROWS)
+        return super().get_context(name, value, {**(attrs or {}), "rows": rows})
 
 
 class JsonField(forms.CharField):
     """A value in JSON; what was typed stays as it was typed, also if it cannot be read."""
 
-    widget = forms.Textarea(attrs={"rows": 6, "cols": 60, "spellcheck": "false", "class": "vLargeTextField"})
+    widget = JsonArea(attrs={"cols": 60, "spellcheck": "false", "class": "vLargeTextField durable-json"})
 
     def to_python(self, value: Any) -> Any:
         """Return the value. Raises ValidationError with the line and column of the first fault."""
@@ -56,6 +69,12 @@ def moment_field(label: Any, **options: Any) -> forms.DateTimeField:
     """Return a field for a moment, in the browser's own widget, to the minute."""
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
     return forms.DateTimeField(label=label, widget=widget, **options)
+
+
+def say_zone(field: forms.Field) -> None:
+    """Let a field for a moment say whose clock is meant: the project's, which the browser does not know."""
+    facts = {"help": field.help_text, "zone": timezone.get_current_timezone_name()}
+    field.help_text = gettext("%(help)s By the clock of %(zone)s.") % facts
 
 
 def _refuse(name: str) -> Any:

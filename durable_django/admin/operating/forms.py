@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from durable_django.admin.operating.fields import JsonField, LongText, moment_field
+from durable_django.admin.operating.fields import JsonField, LongText, moment_field, say_zone
 from durable_django.base import ids
 
 _LONGEST_REASON = 1000
@@ -50,10 +50,10 @@ class CancelForm(ReasonForm):
     """Asks whether what was started from here ends as well."""
 
     children = forms.BooleanField(
-        label=_("Cancel what they have started, too"),
+        label=_("Cancel the children, too"),
         required=False,
         initial=True,
-        help_text=_("Their children, and those of these, as far as they live."),
+        help_text=_("And the children of these, as far as they live."),
     )
 
 
@@ -61,9 +61,9 @@ class ResumeForm(ReasonForm):
     """Asks whether what failed below goes on as well."""
 
     children = forms.BooleanField(
-        label=_("Resume what made them fail, too"),
+        label=_("Resume failed children, too"),
         required=False,
-        help_text=_("First those of their children that failed or were cancelled, whose error they have not caught."),
+        help_text=_("Those that failed or were cancelled go on first; those whose error was caught stay as they are."),
     )
 
 
@@ -71,10 +71,10 @@ class PurgeForm(ReasonForm):
     """Asks what goes, and what stays."""
 
     children = forms.BooleanField(
-        label=_("Purge what they have started, too"), required=False, help_text=_("As far as it has ended.")
+        label=_("Purge the children, too"), required=False, help_text=_("As far as they have ended.")
     )
     payloads_only = forms.BooleanField(
-        label=_("Keep the bare rows"), required=False, help_text=_("By these, their ids start nothing again.")
+        label=_("Keep the bare rows"), required=False, help_text=_("So that the ids start nothing again.")
     )
 
 
@@ -82,6 +82,10 @@ class RescheduleForm(ReasonForm):
     """Asks for the moment."""
 
     run_after = moment_field(_("Go on at"), required=False, help_text=_("Empty: now."))
+
+    def prepare(self, rows: Sequence[Any], *, may_see_payloads: bool) -> None:  # noqa: ARG002 - as others are called
+        """Say whose clock is meant."""
+        say_zone(self.fields["run_after"])
 
 
 class PriorityForm(ReasonForm):
@@ -125,6 +129,11 @@ class BackfillForm(ReasonForm):
 
     start = moment_field(_("From"), help_text=_("The first tick may be this one."))
     end = moment_field(_("Until before"), help_text=_("What has not come yet is left out."))
+
+    def prepare(self, rows: Sequence[Any], *, may_see_payloads: bool) -> None:  # noqa: ARG002 - as others are called
+        """Say whose clock is meant."""
+        for name in ("start", "end"):
+            say_zone(self.fields[name])
 
     def clean(self) -> dict[str, Any]:
         """Refuse an empty range."""

@@ -135,7 +135,7 @@ class OperatedAdmin(ReadOnlyAdmin):
         asked.request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(asked.request),
-            "title": asked.verb.label,
+            "title": asked.question,
             "opts": self.opts,
             "media": self.media + asked.form.media,
             "asked": asked,

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest
 from django.utils.functional import Promise
+from django.utils.safestring import SafeString
 
+from durable_django.admin.cells import breakable
 from durable_django.admin.operating.forms import ReasonForm
 from durable_django.models.permissions import codename
 
 #: A text that is translated when it is shown; of those about several rows, a plural over "n".
 Text = str | Promise
 Options = Mapping[str, Any]
+
+
+class Planned(NamedTuple):
+    """A workflow that a verb would start: its id, and the tick of it on the clock of its schedule."""
+
+    workflow_id: str
+    tick: str
+
+    @property
+    def shown_id(self) -> SafeString:
+        """The id as a table shows it."""
+        return breakable(self.workflow_id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +39,8 @@ class Verb:
     name            as in the address and in the permission
     kind            the name of the model whose rows it changes
     label           of the button and the action, in the imperative
-    effect          what will happen, in a sentence
+    question        what the page asks that wants to be confirmed, over "n"
+    effect          what will happen, in a sentence, over "n"
     done            how many were changed, over "n"
     left            how many stayed as they were, and why, over "n"
     log             what the log of the admin says of each row
@@ -34,8 +49,9 @@ class Verb:
     on_each         changes one row, in the transaction around it. Returns what it made, or None if there was nothing
                     to change
     form            what it asks for
-    preview         what it would make, line by line; it is shown before it is made
+    preview         what it would start; it is shown before it is started
     is_destructive  what it does cannot be undone by another verb: it takes a reason
+    is_likely       what operators most often want of a row that it fits
 
     One with neither on_all nor on_each is done on a page of its own.
     """
@@ -43,6 +59,7 @@ class Verb:
     name: str
     kind: str
     label: Text
+    question: Text = ""
     effect: Text = ""
     done: Text = ""
     left: Text = ""
@@ -51,8 +68,9 @@ class Verb:
     on_all: Callable[[Any, Options], Any] | None = None
     on_each: Callable[[Any, Options], Mapping[str, Any] | None] | None = None
     form: type[ReasonForm] = ReasonForm
-    preview: Callable[[list[Any], Options], list[str]] | None = None
+    preview: Callable[[list[Any], Options], list[Planned]] | None = None
     is_destructive: bool = False
+    is_likely: bool = False
 
     @property
     def is_button(self) -> bool:

@@ -34,9 +34,13 @@ VERBS = (
         name="cancel",
         kind="workflow",
         label=_("Cancel"),
-        effect=_(
-            "They end as cancelled. One that is running finishes the step that it is in; nothing that has been done is "
-            "undone."
+        question=ngettext_lazy("Cancel %(n)d workflow?", "Cancel %(n)d workflows?", "n"),
+        effect=ngettext_lazy(
+            "It ends as cancelled. If it is running, it finishes the step that it is in; nothing that has been done "
+            "is undone.",
+            "They end as cancelled. One that is running finishes the step that it is in; nothing that has been done "
+            "is undone.",
+            "n",
         ),
         done=ngettext_lazy("%(n)d workflow was cancelled.", "%(n)d workflows were cancelled.", "n"),
         left=ngettext_lazy("%(n)d had ended already.", "%(n)d had ended already.", "n"),
@@ -50,20 +54,30 @@ VERBS = (
         name="pause",
         kind="workflow",
         label=_("Pause"),
-        effect=_("They stop at their next step until they are resumed; their deadlines stand still meanwhile."),
+        question=ngettext_lazy("Pause %(n)d workflow?", "Pause %(n)d workflows?", "n"),
+        effect=ngettext_lazy(
+            "It stops at its next step until it is resumed; its deadline stands still meanwhile.",
+            "They stop at their next step until they are resumed; their deadlines stand still meanwhile.",
+            "n",
+        ),
         done=ngettext_lazy("%(n)d workflow was paused.", "%(n)d workflows were paused.", "n"),
         left=ngettext_lazy("%(n)d was paused or had ended already.", "%(n)d were paused or had ended already.", "n"),
         log=_("Paused."),
         fits=lambda row: _lives(row) and row.status != Status.PAUSED,
         on_all=doing.pause,
+        is_likely=True,
     ),
     Verb(
         name="resume",
         kind="workflow",
         label=_("Resume"),
-        effect=_(
+        question=ngettext_lazy("Resume %(n)d workflow?", "Resume %(n)d workflows?", "n"),
+        effect=ngettext_lazy(
+            "It goes on from the last step that was completed, also after a failure or a cancel; a step that failed "
+            "runs again.",
             "They go on from the last step that was completed, also after a failure or a cancel; a step that failed "
-            "runs again."
+            "runs again.",
+            "n",
         ),
         done=ngettext_lazy("%(n)d workflow was resumed.", "%(n)d workflows were resumed.", "n"),
         left=ngettext_lazy(
@@ -75,12 +89,18 @@ VERBS = (
         fits=lambda row: row.status in doing.STOPPED and row.pruned_at is None,
         on_all=doing.resume,
         form=ResumeForm,
+        is_likely=True,
     ),
     Verb(
         name="send",
         kind="workflow",
         label=_("Send a message"),
-        effect=_("They find the message in their mailboxes, and go on if they wait for it."),
+        question=ngettext_lazy("Send a message to %(n)d workflow?", "Send a message to %(n)d workflows?", "n"),
+        effect=ngettext_lazy(
+            "It finds the message in its mailbox, and goes on if it waits for it.",
+            "They find the message in their mailboxes, and go on if they wait for it.",
+            "n",
+        ),
         done=ngettext_lazy("%(n)d workflow was sent the message.", "%(n)d workflows were sent the message.", "n"),
         left=ngettext_lazy("%(n)d had ended already.", "%(n)d had ended already.", "n"),
         log=_("Sent a message."),
@@ -92,7 +112,12 @@ VERBS = (
         name="fork",
         kind="workflow",
         label=_("Fork"),
-        effect=_("A new workflow is made out of each, which shares what is kept; the original stays as it is."),
+        question=ngettext_lazy("Fork %(n)d workflow?", "Fork %(n)d workflows?", "n"),
+        effect=ngettext_lazy(
+            "A new workflow is made out of it, which shares what is kept; the original stays as it is.",
+            "A new workflow is made out of each, which shares what is kept; the original stays as it is.",
+            "n",
+        ),
         done=ngettext_lazy("%(n)d workflow was forked.", "%(n)d workflows were forked.", "n"),
         left=ngettext_lazy(
             "%(n)d had been forked from its failure already.", "%(n)d had been forked from their failures already.", "n"
@@ -106,7 +131,12 @@ VERBS = (
         name="reschedule",
         kind="workflow",
         label=_("Reschedule"),
-        effect=_("Those that wait in their queue, sleep, or wait for a retry go on at that moment."),
+        question=ngettext_lazy("Reschedule %(n)d workflow?", "Reschedule %(n)d workflows?", "n"),
+        effect=ngettext_lazy(
+            "If it waits in its queue, sleeps, or waits for a retry, it goes on at that moment.",
+            "Those that wait in their queue, sleep, or wait for a retry go on at that moment.",
+            "n",
+        ),
         done=ngettext_lazy("%(n)d workflow was rescheduled.", "%(n)d workflows were rescheduled.", "n"),
         left=ngettext_lazy("%(n)d does not wait for time.", "%(n)d do not wait for time.", "n"),
         log=_("Rescheduled."),
@@ -118,7 +148,12 @@ VERBS = (
         name="set_priority",
         kind="workflow",
         label=_("Set priority"),
-        effect=_("They stand in their queues by this priority from now on."),
+        question=ngettext_lazy("Set the priority of %(n)d workflow?", "Set the priority of %(n)d workflows?", "n"),
+        effect=ngettext_lazy(
+            "It stands in its queue by this priority from now on.",
+            "They stand in their queues by this priority from now on.",
+            "n",
+        ),
         done=ngettext_lazy("%(n)d workflow has another priority.", "%(n)d workflows have another priority.", "n"),
         left=ngettext_lazy("%(n)d had it already, or had ended.", "%(n)d had it already, or had ended.", "n"),
         log=_("Set the priority."),
@@ -130,6 +165,7 @@ VERBS = (
         name="set_attributes",
         kind="workflow",
         label=_("Set attributes"),
+        question=ngettext_lazy("Set attributes of %(n)d workflow?", "Set attributes of %(n)d workflows?", "n"),
         effect=_("These attributes are set, others stay. An attempt that is running may have read them before."),
         done=ngettext_lazy("%(n)d workflow has the attributes.", "%(n)d workflows have the attributes.", "n"),
         left=ngettext_lazy("%(n)d was pruned.", "%(n)d were pruned.", "n"),
@@ -142,8 +178,11 @@ VERBS = (
         name="purge",
         kind="workflow",
         label=_("Purge"),
-        effect=_(
-            "Those that have ended are removed for good, with steps, events, streams and messages. Live ones stay."
+        question=ngettext_lazy("Purge %(n)d workflow?", "Purge %(n)d workflows?", "n"),
+        effect=ngettext_lazy(
+            "If it has ended, it is removed for good, with steps, events, streams and messages.",
+            "Those that have ended are removed for good, with steps, events, streams and messages. Live ones stay.",
+            "n",
         ),
         done=ngettext_lazy("%(n)d workflow was purged.", "%(n)d workflows were purged.", "n"),
         left=ngettext_lazy("%(n)d is not over yet.", "%(n)d are not over yet.", "n"),
@@ -157,9 +196,13 @@ VERBS = (
         name="pause",
         kind="queue",
         label=_("Pause"),
-        effect=_(
-            "They are drained: nothing more is claimed from them until they are resumed, what runs goes on to its end. "
-            "Their state says how much still runs."
+        question=ngettext_lazy("Pause %(n)d queue?", "Pause %(n)d queues?", "n"),
+        effect=ngettext_lazy(
+            "It is drained: nothing more is claimed from it until it is resumed, what runs goes on to its end. Its "
+            "state says how much still runs.",
+            "They are drained: nothing more is claimed from them until they are resumed, what runs goes on to its "
+            "end. Their state says how much still runs.",
+            "n",
         ),
         done=ngettext_lazy("%(n)d queue was paused.", "%(n)d queues were paused.", "n"),
         left=ngettext_lazy("%(n)d was paused already.", "%(n)d were paused already.", "n"),
@@ -171,19 +214,26 @@ VERBS = (
         name="resume",
         kind="queue",
         label=_("Resume"),
-        effect=_("Workers claim from them again."),
+        question=ngettext_lazy("Resume %(n)d queue?", "Resume %(n)d queues?", "n"),
+        effect=ngettext_lazy("Workers claim from it again.", "Workers claim from them again.", "n"),
         done=ngettext_lazy("%(n)d queue was resumed.", "%(n)d queues were resumed.", "n"),
         left=ngettext_lazy("%(n)d was not paused.", "%(n)d were not paused.", "n"),
         log=_("Resumed."),
         fits=lambda row: row.is_paused,
         on_each=doing.resume_row,
+        is_likely=True,
     ),
     EDIT_QUEUE,
     Verb(
         name="revert",
         kind="queue",
         label=_("Revert to the code"),
-        effect=_("They take the limits again that the code declares. Those that were given here are lost."),
+        question=ngettext_lazy("Revert %(n)d queue to the code?", "Revert %(n)d queues to the code?", "n"),
+        effect=ngettext_lazy(
+            "It takes the limits again that the code declares. Those that were given here are lost.",
+            "They take the limits again that the code declares. Those that were given here are lost.",
+            "n",
+        ),
         done=ngettext_lazy("%(n)d queue was reverted.", "%(n)d queues were reverted.", "n"),
         left=ngettext_lazy("%(n)d was not edited.", "%(n)d were not edited.", "n"),
         log=_("Reverted to the limits of the code."),
@@ -195,7 +245,12 @@ VERBS = (
         name="pause",
         kind="schedule",
         label=_("Pause"),
-        effect=_("They fire no more until they are resumed; what runs goes on."),
+        question=ngettext_lazy("Pause %(n)d schedule?", "Pause %(n)d schedules?", "n"),
+        effect=ngettext_lazy(
+            "It fires no more until it is resumed; what runs goes on.",
+            "They fire no more until they are resumed; what runs goes on.",
+            "n",
+        ),
         done=ngettext_lazy("%(n)d schedule was paused.", "%(n)d schedules were paused.", "n"),
         left=ngettext_lazy("%(n)d was paused already.", "%(n)d were paused already.", "n"),
         log=_("Paused."),
@@ -206,20 +261,29 @@ VERBS = (
         name="resume",
         kind="schedule",
         label=_("Resume"),
-        effect=_(
-            "They fire again. What they missed is skipped or caught up with, as each of them says under catch up."
+        question=ngettext_lazy("Resume %(n)d schedule?", "Resume %(n)d schedules?", "n"),
+        effect=ngettext_lazy(
+            "It fires again. What it missed is skipped or caught up with, as its page says under catch up.",
+            "They fire again. What they missed is skipped or caught up with, as each of them says under catch up.",
+            "n",
         ),
         done=ngettext_lazy("%(n)d schedule was resumed.", "%(n)d schedules were resumed.", "n"),
         left=ngettext_lazy("%(n)d was not paused.", "%(n)d were not paused.", "n"),
         log=_("Resumed."),
         fits=lambda row: row.is_paused,
         on_each=doing.resume_row,
+        is_likely=True,
     ),
     Verb(
         name="revert",
         kind="schedule",
         label=_("Revert to the code"),
-        effect=_("They become what the code declares again. What was changed by hand is lost."),
+        question=ngettext_lazy("Revert %(n)d schedule to the code?", "Revert %(n)d schedules to the code?", "n"),
+        effect=ngettext_lazy(
+            "It becomes what the code declares again. What was changed by hand is lost.",
+            "They become what the code declares again. What was changed by hand is lost.",
+            "n",
+        ),
         done=ngettext_lazy("%(n)d schedule was reverted.", "%(n)d schedules were reverted.", "n"),
         left=ngettext_lazy("%(n)d was not edited.", "%(n)d were not edited.", "n"),
         log=_("Reverted to what the code declares."),
@@ -231,7 +295,12 @@ VERBS = (
         name="trigger",
         kind="schedule",
         label=_("Trigger"),
-        effect=_("Each starts its workflow once, now, whatever the clock and its state say."),
+        question=ngettext_lazy("Trigger %(n)d schedule?", "Trigger %(n)d schedules?", "n"),
+        effect=ngettext_lazy(
+            "It starts its workflow once, now, whatever the clock and its state say.",
+            "Each starts its workflow once, now, whatever the clock and its state say.",
+            "n",
+        ),
         done=ngettext_lazy("%(n)d schedule was triggered.", "%(n)d schedules were triggered.", "n"),
         log=_("Triggered."),
         on_each=doing.trigger,
@@ -240,6 +309,7 @@ VERBS = (
         name="backfill",
         kind="schedule",
         label=_("Backfill"),
+        question=ngettext_lazy("Backfill %(n)d schedule?", "Backfill %(n)d schedules?", "n"),
         effect=_("Ticks of the range that have no workflow get one, each with the id of its tick."),
         done=ngettext_lazy("%(n)d schedule was backfilled.", "%(n)d schedules were backfilled.", "n"),
         left=ngettext_lazy("%(n)d had no tick to fill.", "%(n)d had no tick to fill.", "n"),
@@ -252,7 +322,12 @@ VERBS = (
         name="drain",
         kind="worker",
         label=_("Drain"),
-        effect=_("They claim nothing more, and end when what they run has ended. This cannot be taken back."),
+        question=ngettext_lazy("Drain %(n)d worker?", "Drain %(n)d workers?", "n"),
+        effect=ngettext_lazy(
+            "It claims nothing more, and ends when what it runs has ended. This cannot be taken back.",
+            "They claim nothing more, and end when what they run has ended. This cannot be taken back.",
+            "n",
+        ),
         done=ngettext_lazy("%(n)d worker drains.", "%(n)d workers drain.", "n"),
         left=ngettext_lazy("%(n)d was told already, or is gone.", "%(n)d were told already, or are gone.", "n"),
         log=_("Drained."),

@@ -187,7 +187,10 @@ def _note(lane: Lane, bars: Sequence[Bar]) -> Mark | None:
     end = float(bars[-1].x) + float(bars[-1].width)
     if end + _ROOM_FOR_NOTE < RIGHT:
         return Mark(_number(end + _GAP), lane.note, "durable-behind")
-    return Mark(_number(float(bars[0].x) - _GAP), lane.note, "durable-before")
+    place = float(bars[0].x) - _GAP
+    # The line at which time begins would go through the text.
+    is_crossed = place - _SMALL_LETTER * len(lane.note) < LEFT < place + _GAP
+    return Mark(_number(LEFT - _GAP if is_crossed else place), lane.note, "durable-before")
 
 
 def _grid(axis: Axis, origin: datetime) -> Iterator[Mark]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.utils.safestring import SafeString
 
 from durable_django.admin.badges import badge
+from durable_django.admin.cells import breakable
 from durable_django.admin.moments import moment
 from durable_django.admin.workflow_page.addresses import Addresses, Link
 from durable_django.base.texts import plain
@@ -68,8 +69,8 @@ def relatives_of(history: History, around: Surroundings, addresses: Addresses) -
 def _relative(row: Workflow, history: History, addresses: Addresses) -> Relative:
     end = row.finished_at or history.now
     return Relative(
-        link=Link(plain(row.pk), addresses.page("workflow", row.pk)),
-        name=plain(row.name),
+        link=Link(breakable(plain(row.pk)), addresses.page("workflow", row.pk)),
+        name=breakable(plain(row.name)),
         badge=badge(row.status, row.get_status_display()),
         created=moment(row.created_at),
         queued=spoken_seconds(seconds_between(row.created_at, row.started_at or end)),

@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from durable_django.admin.badges import badge
+from durable_django.admin.cells import breakable
 from durable_django.admin.moments import moment
 from durable_django.admin.workflow_page.failures import Frames, frames_of
 from durable_django.admin.workflow_page.values import Values
@@ -37,6 +38,11 @@ class Line:
     came_of_it: str
     frames: Sequence[Frames]
     download: str
+
+    @property
+    def shown_name(self) -> SafeString:
+        """The name as a column shows it."""
+        return breakable(self.name)
 
 
 def lines_of(history: History, values: Values) -> list[Line]:

@@ -34,7 +34,7 @@ def until(sentence: str, moment: datetime | None, now: datetime) -> str:
     if moment is None:
         return sentence
     if moment <= now:
-        return _("%(what)s, until %(moment)s, which has come: a worker takes it up") % {
+        return _("%(what)s, until %(moment)s: that time is over, a worker takes it up") % {
             "what": sentence,
             "moment": spoken_moment(moment),
         }
