@@ -18,7 +18,8 @@ from tests.sample.branching import child, mark, waiting_child
 from tests.sample.looping import acts_in_async
 from tests.sample.promises import acts_itself
 
-PROGRAMS = 4
+#: In each run of the suite; others come in other runs.
+PROGRAMS = 2
 LAST_DISTURBANCE_SECONDS = 60
 #: When to look: every second at first; later so often that the shorter of two delays is over before the longer one.
 LOOKS = (*range(LAST_DISTURBANCE_SECONDS), *range(LAST_DISTURBANCE_SECONDS, 2500, 5))
