@@ -1,7 +1,7 @@
 """
 Run the suite on SQLite and on PostgreSQL, then a part of it with the newest Django; the last line counts all tests.
 
-    python -m tests.run                                     both databases, in two parts each, then the newest Django
+    python -m tests.run                                     both databases, in parts, then the newest Django
     python -m tests.run --only sqlite tests.rooms -v 2      labels and options go to Django's test command
     python -m tests.run --newest only tests.rooms           with the newest Django alone: see newest.py
     python -m tests.run --seed 4711                         in the order of an earlier run
@@ -31,7 +31,7 @@ from tests.postgres import temporary_server
 DATABASES = ("sqlite", "postgresql")
 PROJECT = Path(__file__).parent.parent
 #: The parts of the suite that start workers, servers and browsers.
-WITH_PROCESSES = ("tests.browser", "tests.crashes", "tests.example")
+WITH_PROCESSES = {"crashes": ["tests.crashes"], "pages": ["tests.browser", "tests.example"]}
 #: Two processors have no room for more; half of these mostly wait.
 _AT_ONCE = 4
 #: Of any module, also in the workers that tests start. RuntimeWarning is Django's word for a naive datetime.
@@ -151,19 +151,23 @@ def batches(options: argparse.Namespace, arguments: list[str]) -> list[list[Suit
     if options.newest == "only":
         return [theirs]
     # One server for all has no room for two test databases of one name.
-    return [ours, theirs] if os.environ.get("DURABLE_TEST_DATABASE_URL") else [[*ours, *theirs]]
+    if os.environ.get("DURABLE_TEST_DATABASE_URL"):
+        return [ours, theirs]
+    # The shortest ones last, to fill what is left of the time of the longest.
+    return [sorted([*ours, *theirs], key=lambda suite: suite.name.endswith(", pages"))]
 
 
 def parts(database: str, arguments: list[str]) -> list[Suite]:
-    """Return the whole suite in two: tests with processes of their own mostly wait, while the others compute."""
+    """Return the whole suite in three: tests with processes of their own mostly wait, while the others compute."""
     is_shared = database == "postgresql" and os.environ.get("DURABLE_TEST_DATABASE_URL")
     if arguments or is_shared:
         return [Suite(database, database, sys.executable, arguments)]
     folders = [path.parent.name for path in PROJECT.glob("tests/*/__init__.py")]
     names = sorted(f"tests.{name}" for name in [*folders, *(path.stem for path in PROJECT.glob("tests/test_*.py"))])
+    others = [name for name in names if not any(name in labels for labels in WITH_PROCESSES.values())]
     return [
-        Suite(f"{database}, processes", database, sys.executable, WITH_PROCESSES),
-        Suite(database, database, sys.executable, [name for name in names if name not in WITH_PROCESSES]),
+        *(Suite(f"{database}, {part}", database, sys.executable, labels) for part, labels in WITH_PROCESSES.items()),
+        Suite(database, database, sys.executable, others),
     ]
 
 
