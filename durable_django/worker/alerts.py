@@ -30,7 +30,7 @@ _FORGET_EVERY_SECONDS = 3600.0
 _QUIET_SECONDS = 150.0
 #: Failures of the last so many seconds are one incident.
 _FAILING_SECONDS = 600.0
-_HIDDEN_SECONDS = 60.0
+_HIDDEN_SECONDS = 2 * _EVERY_SECONDS
 _KEPT_SECONDS = 30 * 86400.0
 _MOST = 1000
 
