@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from durable_django.models import Event, EventChange, Message, Step, StreamEntry, Workflow, retention
 from durable_django.testing import travel
-from tests.behaviour.crowds import id_of, ids_after, milliseconds_after, multiply
+from tests.behaviour.crowds import id_of, ids_after, milliseconds_after, multiply, rows
 
 OWNED = (Step, Message, Event, EventChange, StreamEntry)
 
@@ -28,24 +28,15 @@ def left_of(workflow_id: str) -> dict[str, int]:
 
 def whole(*handles: Any) -> list[bool]:
     """Return of each whether nothing of it was pruned."""
-    rows = Workflow.objects.in_bulk([handle.id for handle in handles])
-    return [handle.id in rows and rows[handle.id].pruned_at is None for handle in handles]
+    found = Workflow.objects.in_bulk([handle.id for handle in handles])
+    return [handle.id in found and found[handle.id].pruned_at is None for handle in handles]
 
 
 def ended(count: int, *, steps: int = 1, at: datetime | None = None, **columns: Any) -> list[str]:
     """Make many workflows that have ended, one each millisecond, with steps. Return their ids, in order."""
     first = Workflow.objects.count()
     began = (at or timezone.now()) - timedelta(milliseconds=count)
-    row = Workflow(
-        id=id_of(first),
-        line=first,
-        name="sample.two_marks",
-        arguments='{"args":["a"],"kwargs":{}}',
-        fingerprint="x",
-        max_recoveries=20,
-        finished_at=began,
-        **{"status": "succeeded", "attempt": 1, "output": "1", **columns},
-    )
+    (row,) = rows(1, finished_at=began, **{"status": "succeeded", "attempt": 1, "output": "1", **columns})
     Workflow.objects.bulk_create([row])
     multiply(row, count, id=ids_after(first), line=f"{first} + numbers.number", finished_at=milliseconds_after(began))
     for position in range(1, steps + 1):
