@@ -79,3 +79,9 @@ document.body.append(part, script);
 
 #: How far below the beginning of the page an element begins.
 TOP = "return Math.floor(document.querySelector(arguments[0]).getBoundingClientRect().top + scrollY);"
+
+#: Marks the page that is left.
+LEAVE = "window.isLeft = true;"
+
+#: Whether another page than that is there, and complete.
+ARRIVED = "return !window.isLeft && document.readyState === 'complete';"

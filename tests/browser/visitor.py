@@ -70,8 +70,10 @@ class Visitor:
     # Going and looking
 
     def go(self, path: str) -> None:
-        """Open a page."""
+        """Open a page, and wait until all of it is there: the driver may answer while it is still being read."""
+        self.measure(measures.LEAVE)
         self.driver.get(self.site + path)
+        self.wait_until(lambda: self.measure(measures.ARRIVED), f"{path} is loaded")
 
     @property
     def path(self) -> str:
