@@ -30,8 +30,10 @@ from tests.postgres import temporary_server
 
 DATABASES = ("sqlite", "postgresql")
 PROJECT = Path(__file__).parent.parent
-#: The parts of the suite that start workers, servers and browsers.
+#: The parts of the suite that start workers, servers and browsers, and mostly wait for them.
 WITH_PROCESSES = {"crashes": ["tests.crashes"], "pages": ["tests.browser", "tests.example"]}
+#: The parts in the order in which they begin; the one without a name is all others. Kills take longest.
+_ORDER = ("crashes", "", "pages")
 #: Two processors have no room for more; half of these mostly wait.
 _AT_ONCE = 4
 #: Of any module, also in the workers that tests start. RuntimeWarning is Django's word for a naive datetime.
@@ -61,6 +63,7 @@ class Suite:
     database: str
     python: str
     arguments: Sequence[str]
+    part: str = ""
 
 
 class SuiteProcess:
@@ -80,7 +83,11 @@ class SuiteProcess:
         }
 
     def start(self, *, captured: bool) -> None:
-        """Start; a captured suite writes to a file and has a process group of its own, which stop() ends."""
+        """
+        Start; a captured suite writes to a file and has a process group of its own, which stop() ends.
+
+        Not a session of its own: Linux gives each of those an equal share, however nice its processes are.
+        """
         self.captured = captured
         self.started = time.monotonic()
         output = self.output_file.open("wb") if captured else None
@@ -91,7 +98,7 @@ class SuiteProcess:
             stdin=subprocess.DEVNULL if captured else None,
             stdout=output,
             stderr=subprocess.STDOUT if captured else None,
-            start_new_session=captured,
+            process_group=0 if captured else None,
         )
 
     def stop(self) -> None:
@@ -153,8 +160,7 @@ def batches(options: argparse.Namespace, arguments: list[str]) -> list[list[Suit
     # One server for all has no room for two test databases of one name.
     if os.environ.get("DURABLE_TEST_DATABASE_URL"):
         return [ours, theirs]
-    # The shortest ones last, to fill what is left of the time of the longest.
-    return [sorted([*ours, *theirs], key=lambda suite: suite.name.endswith(", pages"))]
+    return [sorted([*ours, *theirs], key=lambda suite: _ORDER.index(suite.part))]
 
 
 def parts(database: str, arguments: list[str]) -> list[Suite]:
@@ -166,7 +172,10 @@ def parts(database: str, arguments: list[str]) -> list[Suite]:
     names = sorted(f"tests.{name}" for name in [*folders, *(path.stem for path in PROJECT.glob("tests/test_*.py"))])
     others = [name for name in names if not any(name in labels for labels in WITH_PROCESSES.values())]
     return [
-        *(Suite(f"{database}, {part}", database, sys.executable, labels) for part, labels in WITH_PROCESSES.items()),
+        *(
+            Suite(f"{database}, {part}", database, sys.executable, labels, part)
+            for part, labels in WITH_PROCESSES.items()
+        ),
         Suite(database, database, sys.executable, others),
     ]
 
@@ -174,6 +183,9 @@ def parts(database: str, arguments: list[str]) -> list[Suite]:
 def prepared(stack: contextlib.ExitStack, suite: Suite, options: argparse.Namespace) -> SuiteProcess:
     """Return the process of a suite, with a folder and a server of its own for the time of the stack."""
     command = [suite.python, "-m", "django", "test", "--settings=tests.settings", "--noinput"]
+    if options.parallel_databases and not suite.part:
+        # What computes leaves the processors to what waits for a worker or for a browser, and takes what is left.
+        command.insert(0, "nice")
     return SuiteProcess(
         suite.name,
         [*command, f"--shuffle={options.seed}", *suite.arguments],
