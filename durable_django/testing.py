@@ -20,8 +20,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
+from django.db import models
+from django.db.models import Exists
+from django.db.models.sql import Query
 from django.dispatch import Signal
 
 from durable_django import signals
@@ -31,6 +34,8 @@ from durable_django.engine import attempts, context, firing, recovering
 from durable_django.engine.ownership import Ownership
 from durable_django.models import claims, limited_claims
 from durable_django.models.claims import Wanted
+from durable_django.models.compiled import Slot, Statement
+from durable_django.models.fields import Literal
 from durable_django.models.queue import Queue
 from durable_django.models.schedule import Schedule
 from durable_django.models.worker import Worker
@@ -53,8 +58,8 @@ def run_until_idle(*, most: int = 10_000) -> int:
     later moment stay waiting: move the clock with travel(). Raises RuntimeError after `most` attempts.
     """
     alias = context.alias_of_workflows()
-    _recover(alias)
     owner = _register(alias)
+    _recover(owner, alias)
     count = 0
     try:
         while found := _claim(owner, alias):
@@ -77,10 +82,38 @@ def _register(alias: str) -> Ownership:
     return owner
 
 
-def _recover(alias: str) -> None:
+class _Upkeep(NamedTuple):
+    """What there is to do before a claim."""
+
+    has_orphans: bool
+    has_overdue: bool
+    has_due: bool
+    is_any_aside: bool
+
+
+def _upkeep(alias: str) -> Query:
     rows = Workflow.objects.using(alias)
-    rows.expire()
-    while recovering.report(rows.recover(is_immediate=True), alias):
+    here = Worker.objects.using(alias).filter(pk=Slot("worker_id", models.CharField()))
+    aside = rows.filter(waiting_for=Literal("code"))
+    return here.values_list(*map(Exists, (rows.orphaned(), rows.overdue(), rows.due(), aside))).query
+
+
+#: One look before each claim: to try each in vain would cost several times as much as to run a short workflow.
+_UPKEEP = Statement(_upkeep)
+
+
+def _look(owner: Ownership, alias: str) -> _Upkeep:
+    # Without an answer the test has removed its worker: then everything is tried.
+    found = _UPKEEP.fetch(alias, {"worker_id": owner.worker_id}) or [(True, True, True, True)]
+    return _Upkeep(*found[0])
+
+
+def _recover(owner: Ownership, alias: str) -> None:
+    rows = Workflow.objects.using(alias)
+    needed = _look(owner, alias)
+    if needed.has_overdue:
+        rows.expire()
+    while needed.has_orphans and recovering.report(rows.recover(is_immediate=True), alias):
         pass
 
 
@@ -88,10 +121,13 @@ def _claim(owner: Ownership, alias: str) -> list[Workflow]:
     """Claim one workflow: what it starts or wakes may have to come before the next."""
     rows = Workflow.objects.using(alias)
     names = registry.workflows.names()
-    rows.promote_known(names)
-    while rows.promote():
+    needed = _look(owner, alias)
+    if needed.is_any_aside:
+        rows.promote_known(names)
+    while needed.has_due and rows.promote():
         pass
-    rows.expire()
+    if needed.has_overdue:
+        rows.expire()
     for name in _queues_with_work(rows):
         queue = Queue.objects.using(alias).filter(pk=name).first()
         for is_alone in (False, True):

@@ -2,7 +2,9 @@
 
 import threading
 
+from django.db import connection
 from django.test import TestCase
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from durable_django import Queue, step, workflow
@@ -18,6 +20,10 @@ from tests.sample.workflows import Flaky, mark, mark_atomically, retried, two_ma
 @step
 def respawn():
     Workflow.objects.filter(name="tests.never_ends").update(recoveries=0)
+
+
+def verb(query):
+    return query["sql"].lstrip("(").split()[0]
 
 
 @workflow
@@ -70,6 +76,22 @@ class RunUntilIdle(TestCase):
         run_until_idle()
 
         self.assertEqual((0, 0), (after_crash, Worker.objects.count()))
+
+    def test_costs_a_look_for_each_claim(self):
+        """One look first, and for each claim one and the queues that have work; besides its own row's two writes."""
+        run_until_idle()
+        with CaptureQueriesContext(connection) as seen:
+            run_until_idle()
+
+        self.assertEqual(["INSERT", "SELECT", "SELECT", "SELECT", "DELETE"], [verb(query) for query in seen])
+
+    def test_needs_no_row_of_its_worker(self):
+        """A test that removes all workers meanwhile has its workflows run all the same."""
+        with acting(Worker.objects.all().delete):
+            acts.start()
+            acts.start()
+
+            self.assertEqual(2, run_until_idle())
 
     def test_gives_up_on_work_without_end(self):
         """A workflow that is put back for ever raises instead of hanging the test."""

@@ -33,7 +33,8 @@ class AWorkflowKilledAtAnyBoundary(TransactionTestCase):
         self.assertEqual(0, done.returncode, done.stderr)
         report = json.loads(done.stdout)
         self.assertEqual({}, report["wrong"])
-        self.assertGreater(report["boundaries"], 10)
+        # The shortest one has nine: what only looks whether there is something to do is none.
+        self.assertGreater(report["boundaries"], 8)
         return report["expected"]
 
     def test_with_plain_and_atomic_steps(self):
