@@ -5,6 +5,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --quiet --disable-pip-version-check install --no-compile
 
+# A shell that forbids it would have each of a thousand worker processes compile Django anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 # Labels and options for the suite: make test ARGS="--only sqlite tests.rooms -v 2"
 ARGS ?=
 
