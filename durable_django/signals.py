@@ -17,7 +17,7 @@ workflows_forked    workflows were made out of other ones    alias, count
 workflows_followed  the ends of others have started them    alias, count
 workflows_stopped   workflows were cancelled or paused          alias, count
 workflows_woken     what they waited for has come               alias, count
-operation_refused   a user lacks the permission of a verb      actor, verb, object_kind, object_ids
+operation_refused   a user lacks a permission in the admin     actor, verb, object_kind, object_ids
 step_recorded       a step's outcome is committed               workflow_id, name, step, position, attempt, error
 step_retrying       it failed; called again later  workflow_id, name, step, position, attempt, error, delay_seconds
 step_rerun          the database refused, the body runs again   workflow_id, name, step, position, attempt, error

@@ -109,7 +109,7 @@ class QueueAdmin(OperatedAdmin):
         """Show which partitions have the most waiting."""
         key = unquote(object_id)
         if request.method == "POST" and not self.has_change_permission(request):
-            refuse(request, EDIT_QUEUE, [key])
+            refuse(request, EDIT_QUEUE.name, EDIT_QUEUE.kind, [key])
         partitions = noisiest_partitions(key) if self.has_view_permission(request) and "\0" not in key else []
         site = self.admin_site.name
         shown = [

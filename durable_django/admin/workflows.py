@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
@@ -22,6 +21,7 @@ from durable_django.admin.cells import breakable, with_help
 from durable_django.admin.filters import NameFilter, QueueFilter, StatusFilter
 from durable_django.admin.moments import moment
 from durable_django.admin.operating.operated import OperatedAdmin
+from durable_django.admin.operating.refusing import refuse
 from durable_django.admin.searching import search
 from durable_django.admin.subjects import subject_of
 from durable_django.admin.workflow_filters import WORKFLOW_FILTERS
@@ -65,7 +65,7 @@ class WorkflowAdmin(OperatedAdmin):
     def payload(self, request: HttpRequest, object_id: str, source: str) -> HttpResponse:
         """Send a payload as a file."""
         if not (self.has_view_permission(request) and self.has_payload_permission(request)):
-            raise PermissionDenied
+            refuse(request, "view_payload", "workflow", [unquote(object_id)])
         found = self.get_object(request, unquote(object_id))
         if found is None:
             raise Http404

@@ -74,6 +74,16 @@ class WhoMayNotSeePayloads(AdminTestCase):
             self.assertEqual(403, response.status_code, source)
             self.assertNotIn(CANARY, response.content.decode())
 
+    def test_is_named_in_the_log_by_what_he_tried_to_download(self):
+        """User and workflow, as for verbs."""
+        two_marks.using(id="w1").start("w")
+
+        with self.assertLogs("durable_django.operation", "WARNING") as logs:
+            self.client.get(url("workflow", "payload", "w1", "arguments"))
+
+        said = "outsider was refused: no permission to view_payload workflow w1"
+        self.assertEqual([said], [record.getMessage() for record in logs.records])
+
 
 class WhoMaySeePayloads(AdminTestCase):
     def download(self, source, workflow_id="w1"):

@@ -71,7 +71,7 @@ class OperatedAdmin(ReadOnlyAdmin):
             asked, keys = set(request.POST.getlist("action")), request.POST.getlist(ACTION_CHECKBOX_NAME)
             for verb in self._verbs():
                 if verb.name in asked and not self.is_allowed(request, verb):
-                    refuse(request, verb, keys)
+                    refuse(request, verb.name, verb.kind, keys)
             _require_keys(self.opts.pk, keys)
         return super().changelist_view(request, extra_context)
 
@@ -108,7 +108,7 @@ class OperatedAdmin(ReadOnlyAdmin):
         if found is None:
             raise Http404
         if not self.is_allowed(request, found):
-            refuse(request, found, [unquote(object_id)])
+            refuse(request, found.name, found.kind, [unquote(object_id)])
         if request.method not in {"GET", "HEAD", "POST"}:
             return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
         row = self.get_object(request, unquote(object_id))
