@@ -34,6 +34,8 @@ class ATableWithoutStatistics(TestCase):
         (count,) = self.plans('SELECT "durable_django_workflow"."worker"')
 
         self.assertEqual({"durable_workflow_owned"}, count.indexes, count.text)
+        # A bitmap would be made of the entries of all that has ended since the last vacuum, anew for each claim.
+        self.assertNotIn("Bitmap", count.text)
 
     def test_is_not_read_to_claim_what_was_chosen(self):
         """Though hardly any row seems to be runnable: those of all partitions would be."""
