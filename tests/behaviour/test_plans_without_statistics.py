@@ -42,3 +42,11 @@ class ATableWithoutStatistics(TestCase):
         (update,) = self.plans('UPDATE "durable_django_workflow"')
 
         self.assertEqual({"durable_django_workflow_pkey"}, update.indexes, update.text)
+
+    def test_is_not_compiled_for(self):
+        """A server before version 18 would: what it is told to avoid seems to cost more than any compiler."""
+        claim("tenants", 1)
+
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW jit")
+            self.assertEqual(("off",), cursor.fetchone())
