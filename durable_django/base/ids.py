@@ -12,7 +12,8 @@ from itertools import count
 from durable_django.base import clock
 from durable_django.conf import durable_settings
 
-_LONGEST_KEY = 255
+#: As many characters has the column of an id.
+LONGEST_ID = 255
 _lock = threading.Lock()
 _last_line = 0
 _sequence = count()
@@ -47,7 +48,7 @@ def next_line() -> int:
 
 def shortened(key: str) -> str:
     """Return a key that makes an id: itself, or its digest if it is longer than 255 characters or not ASCII."""
-    if len(key) <= _LONGEST_KEY and key.isascii():
+    if len(key) <= LONGEST_ID and key.isascii():
         return key
     return hashlib.blake2b(key.encode(), digest_size=32).hexdigest()
 
@@ -83,7 +84,7 @@ def _fault(value: str) -> str:
 
 
 def _too_long(value: str) -> str:
-    limit = min(durable_settings.MAX_ID_LENGTH, 255)
+    limit = min(durable_settings.MAX_ID_LENGTH, LONGEST_ID)
     if len(value) > limit:
         return f"has {len(value)} characters where DURABLE_DJANGO['MAX_ID_LENGTH'] allows {limit}"
     return ""

@@ -186,7 +186,7 @@ class RowVerbs:
         """Start the workflow once, now. Return its id."""
         now = Schedule.objects.using(schedule._state.db).filter(pk=schedule.pk).now()
         timing = cron.read(schedule.cron, schedule.timezone)
-        workflow_id = f"schedule:{schedule.name}:trigger:{_key_of_trigger(schedule)}"
+        workflow_id = _id_of_trigger(schedule)
         _start_as(schedule, timing, workflow_id, now)
         return workflow_id
 
@@ -214,6 +214,12 @@ def _missing(schedule: Schedule, alias: str, found: list[datetime]) -> dict[str,
     by_id = {ticks.workflow_id(schedule.name, tick): tick for tick in found}
     taken = set(Workflow.objects.using(alias).filter(pk__in=by_id).values_list("pk", flat=True))
     return {workflow_id: tick for workflow_id, tick in by_id.items() if workflow_id not in taken}
+
+
+def _id_of_trigger(schedule: Schedule) -> str:
+    """Return an id among those of the schedule; of a long name it has room for the end of the key, which is random."""
+    beginning = f"schedule:{schedule.name}:trigger:"
+    return beginning + _key_of_trigger(schedule)[-(ids.LONGEST_ID - len(beginning)) :]
 
 
 def _key_of_trigger(schedule: Schedule) -> str:

@@ -173,6 +173,14 @@ class ATrigger(ScheduleTestCase):
         self.assertEqual(2, Workflow.objects.of_schedule("s").count())
         self.assertEqual(NOON, Schedule.objects.get().fired_until)
 
+    def test_has_room_for_the_longest_name(self):
+        """One whose ticks have just room for theirs; two triggers are two all the same."""
+        schedule = make(name="s" * 225)
+        found = {schedule.trigger(), schedule.trigger()}
+
+        self.assertEqual({255}, {len(workflow_id) for workflow_id in found})
+        self.assertEqual(found, set(Workflow.objects.of_schedule(schedule.name).values_list("pk", flat=True)))
+
     def test_of_many_counts_them(self):
         """All or none."""
         make(name="a")
