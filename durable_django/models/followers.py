@@ -48,17 +48,24 @@ def _rename_taken(rows: WorkflowQuerySet, made: list[Workflow]) -> None:
 def _follower(ended: Workflow, column: str) -> Workflow:
     name = getattr(ended, column)
     arguments = payloads.with_first(ended.pk, ended.arguments)
+    declared = _declared(name, ended)
     return type(ended)(
         pk=ids.shortened(f"{ended.pk}:{column}:{ended.attempt}"),
         line=ids.next_line(),
         name=name,
         arguments=arguments,
         fingerprint=payloads.fingerprint(name, arguments),
-        partition_key=ended.partition_key,
+        partition_key=_key_in(declared["queue"], ended),
         application=ended.application,
         trace_context=ended.trace_context,
-        **_declared(name, ended),
+        **declared,
     )
+
+
+def _key_in(queue: str, ended: Workflow) -> str | None:
+    """Return the key of the one that ended; if it has none and the queue wants one, the empty key, which many share."""
+    is_wanted = registry.queues.limits_of(queue).is_partitioned
+    return "" if is_wanted and ended.partition_key is None else ended.partition_key
 
 
 def _declared(name: str, ended: Workflow) -> dict[str, Any]:

@@ -39,6 +39,16 @@ def tries_twice(_order):
     return 1 / 0
 
 
+@workflow(queue="tenants")
+def refunds_a_tenant(*_arguments, **_more):
+    return "refunded"
+
+
+@workflow(on_failure=refunds_a_tenant)
+def sells_to_a_tenant():
+    return 1 / 0
+
+
 def boom():
     raise LookupError("broken")
 
@@ -62,6 +72,13 @@ class AFailure(TestCase):
             run_until_idle()
 
         self.assertEqual(2, Workflow.objects.filter(name=refunds.name).count())
+
+    def test_starts_it_in_a_queue_with_partitions(self):
+        """Without a key of its own, in the empty one; a worker would find it after half a minute otherwise."""
+        handle = waiting(sells_to_a_tenant)
+        follower = get_handle(f"{handle.id}:on_failure:1")
+
+        self.assertEqual(("succeeded", ""), (follower.workflow.status, follower.workflow.partition_key))
 
     def test_starts_it_when_no_retry_is_left(self):
         """And not before."""
