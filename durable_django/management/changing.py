@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Count
 
 from durable_django.base.texts import number_of, plain
-from durable_django.management import arguments, asking, rendering, selection
+from durable_django.management import arguments, asking, rendering, resuming, selection
 from durable_django.models.status import Status
 from durable_django.models.workflow_queryset import WorkflowQuerySet
 
@@ -36,6 +36,20 @@ class Verb:
     acts_on: tuple[Status, ...]
     goal: tuple[Status, ...] = ()
     options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    What has come of it.
+
+    unchanged  the states of those that were named and left as they are
+    refused    why others could not be changed
+    """
+
+    changed: int
+    unchanged: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
 
 
 _LIVE = (Status.QUEUED, Status.RUNNING, Status.WAITING)
@@ -85,16 +99,11 @@ def change(command: BaseCommand, options: dict[str, Any]) -> None:
     """
     verb = VERBS[options["verb"]]
     require_chosen(options)
-    changed, unchanged = (
-        _change_named(command, verb, options)
-        if options["ids"]
-        else (
-            _change_filtered(command, verb, options),
-            {},
-        )
-    )
-    command.stdout.write(_report(verb, changed, unchanged, is_json=options["json"]))
-    require_all(verb.done, [key for key, status in unchanged.items() if status not in verb.goal])
+    found = (_change_named if options["ids"] else _change_filtered)(command, verb, options)
+    command.stdout.write(_report(verb, found, is_json=options["json"]))
+    if found.refused:
+        raise CommandError(f"{number_of(len(found.refused), 'workflow', 'workflows')} could not be {verb.done}.")
+    require_all(verb.done, [key for key, status in found.unchanged.items() if status not in verb.goal])
 
 
 def require_all(done: str, missed: Sequence[str]) -> None:
@@ -104,12 +113,12 @@ def require_all(done: str, missed: Sequence[str]) -> None:
         raise CommandError(f"{words}. See: manage.py durable show {plain(missed[0])}")
 
 
-def _change_named(command: BaseCommand, verb: Verb, options: dict[str, Any]) -> tuple[int, dict[str, str]]:
+def _change_named(command: BaseCommand, verb: Verb, options: dict[str, Any]) -> Outcome:
     chosen = dict(selection.by_ids(options["ids"]))
-    changed = _apply(command, verb, selection.workflows(), list(chosen), options)
+    changed, refused = _apply(command, verb, selection.workflows(), list(chosen), options)
     if verb.name == "purge":
-        return changed, _left(list(chosen))
-    return changed, {key: status for key, status in chosen.items() if status not in verb.acts_on}
+        return Outcome(changed, _left(list(chosen)))
+    return Outcome(changed, {key: status for key, status in chosen.items() if status not in verb.acts_on}, refused)
 
 
 def _left(keys: Sequence[str]) -> dict[str, str]:
@@ -123,17 +132,19 @@ def _left(keys: Sequence[str]) -> dict[str, str]:
     return left
 
 
-def _change_filtered(command: BaseCommand, verb: Verb, options: dict[str, Any]) -> int:
+def _change_filtered(command: BaseCommand, verb: Verb, options: dict[str, Any]) -> Outcome:
     rows: Any = selection.select(options).filter(status__in=verb.acts_on)
     if verb.name != "purge" or options["payloads_only"]:
         rows = rows.filter(pruned_at__isnull=True)
     counts = counted(rows)
     if not counts:
         hint(command, options)
-        return 0
+        return Outcome(0)
     confirm(command, verb.name, counts, options)
     # Not what comes after the answer, for one what follows the end of these.
-    return _apply(command, verb, rows, list(rows.order_by("pk").values_list("pk", flat=True)), options)
+    keys = list(rows.order_by("pk").values_list("pk", flat=True))
+    changed, refused = _apply(command, verb, rows, keys, options)
+    return Outcome(changed, refused=refused)
 
 
 def counted(rows: Any) -> Counter[str]:
@@ -158,28 +169,38 @@ def confirm(command: BaseCommand, verb: str, counts: Counter[str], options: dict
 
 def _apply(
     command: BaseCommand, verb: Verb, rows: WorkflowQuerySet, keys: Sequence[str], options: dict[str, Any]
-) -> int:
+) -> tuple[int, dict[str, str]]:
     given = {name: options[name] for name in verb.options if options[name] is not None}
     progress = asking.Progress(command, len(keys))
-    changed = 0
+    changed, refused = 0, {}
     try:
         for part in _parts(keys):
-            changed += int(getattr(rows.filter(pk__in=part), verb.name)(**given))
+            count, errors = _act(verb, rows.filter(pk__in=part), given)
+            changed += count
+            refused.update({key: str(error) for key, error in errors.items()})
             progress.add(len(part))
     except KeyboardInterrupt:
         progress.end()
         raise CommandError(f"Stopped: {changed} {verb.done}; the rest stays as it is.") from None
     progress.end()
-    return changed
+    return changed, refused
+
+
+def _act(verb: Verb, rows: WorkflowQuerySet, given: dict[str, Any]) -> tuple[int, Mapping[str, Exception]]:
+    if verb.name == "resume":
+        return resuming.resume(rows, **given)
+    return int(getattr(rows, verb.name)(**given)), {}
 
 
 def _parts(keys: Sequence[str]) -> list[Sequence[str]]:
     return [keys[start : start + _PART] for start in range(0, len(keys), _PART)]
 
 
-def _report(verb: Verb, changed: int, unchanged: dict[str, str], *, is_json: bool) -> str:
+def _report(verb: Verb, found: Outcome, *, is_json: bool) -> str:
     if is_json:
-        return rendering.dumps({verb.done: changed, **({"unchanged": unchanged} if unchanged else {})})
-    lines = [f"{number_of(changed, 'workflow', 'workflows')} {verb.done}."]
-    lines += [f"  {plain(key)} is {status}: left as it is." for key, status in unchanged.items()]
+        more = {name: getattr(found, name) for name in ("unchanged", "refused") if getattr(found, name)}
+        return rendering.dumps({verb.done: found.changed, **more})
+    lines = [f"{number_of(found.changed, 'workflow', 'workflows')} {verb.done}."]
+    lines += [f"  {plain(key)} is {status}: left as it is." for key, status in found.unchanged.items()]
+    lines += [f"  {plain(key)}: {plain(why)}" for key, why in found.refused.items()]
     return "\n".join(lines)

@@ -4,6 +4,7 @@ from unittest import mock
 
 from django.contrib.admin.models import LogEntry
 from django.db import OperationalError
+from django.utils import timezone
 
 from durable_django.admin.operating import confirming
 from durable_django.models import Operation, Queue, Workflow
@@ -162,6 +163,34 @@ class WhatIsBelow(OperatingTestCase):
         page = self.operate("workflow", "purge", "a-1", "b", reason="old")
 
         self.assertContains(page, "1 workflow was purged. 1 is not over yet.")
+
+
+class Resuming(OperatingTestCase):
+    """Two of a group of failures have the same deduplication key, as have those that were started again and again."""
+
+    def setUp(self):
+        super().setUp()
+        start("a", "b", "c", "d")
+        Workflow.objects.update(status="failed", finished_at=timezone.now())
+        Workflow.objects.filter(pk__in=("a", "b")).update(deduplication_key="k")
+
+    def test_is_held_back_by_no_key_but_its_own(self):
+        """Only one can hold it; the others of the group go on, each with its record."""
+        page = self.operate("workflow", "resume", "a", "b", "c", "d")
+
+        self.assertEqual(["a", "c", "d"], sorted(Workflow.objects.queued().values_list("pk", flat=True)))
+        self.assertContains(page, "3 workflows were resumed.")
+        self.assertContains(page, "Workflow &#x27;a&#x27; already holds the deduplication key &#x27;k&#x27;")
+        self.assertEqual(["a", "c", "d"], sorted(Operation.objects.values_list("object_id", flat=True)))
+
+    def test_of_one_whose_key_is_taken_is_asked_for_again(self):
+        """Nothing is changed, and the form says why."""
+        Workflow.objects.filter(pk="a").resume()
+
+        page = self.operate("workflow", "resume", "b")
+
+        self.assertContains(page, "Workflow &#x27;a&#x27; already holds the deduplication key &#x27;k&#x27;")
+        self.assertFalse(Operation.objects.exists())
 
 
 class TheRecord(OperatingTestCase):

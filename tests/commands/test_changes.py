@@ -122,6 +122,21 @@ class Ids(TestCase):
         self.assertEqual({"resumed": 1, "unchanged": {"running": "running", "waiting": "waiting"}}, found)
         self.assertEqual(1, code)
 
+    def test_whose_deduplication_key_another_one_holds_are_refused(self):
+        """By a sentence, not by a traceback; they hold back nobody else."""
+        workflows("failed", "cancelled", "queued")
+        Workflow.objects.filter(pk__in=("failed", "queued")).update(deduplication_key="k")
+
+        for chosen in (("failed", "cancelled"), ("--status", "failed", "--status", "cancelled", "--yes")):
+            with self.subTest(chosen):
+                Workflow.objects.filter(pk="cancelled").update(status="cancelled", finished_at=timezone.now())
+
+                found, error, code = refused("resume", *chosen)
+
+                self.assertEqual((1, 1), (found["resumed"], code))
+                self.assertIn("Workflow 'queued' already holds the deduplication key 'k'", found["refused"]["failed"])
+                self.assertIn("1 workflow could not be resumed", error)
+
     def test_that_nobody_has_are_all_named(self):
         """Up to ten of them; nothing is changed."""
         workflows("queued")

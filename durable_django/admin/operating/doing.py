@@ -13,6 +13,7 @@ from durable_django.admin.operating.verb import Options, Planned
 from durable_django.api import communication
 from durable_django.base import cron
 from durable_django.exceptions import WorkflowFinished
+from durable_django.management import resuming
 from durable_django.management.outcomes import tick_of
 from durable_django.models.status import Status
 
@@ -34,8 +35,10 @@ def pause(rows: Any, options: Options) -> None:
 
 
 def resume(rows: Any, options: Options) -> None:
-    """Resume workflows, and what made them fail if that was ticked."""
-    rows.resume(children=options["children"])
+    """Resume workflows, and what made them fail if that was ticked; all but those whose key another one holds."""
+    _count, refused = resuming.resume(rows, children=options["children"])
+    for error in refused.values():
+        raise error
 
 
 def reschedule(rows: Any, options: Options) -> None:
