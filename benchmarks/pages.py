@@ -39,7 +39,17 @@ _PAGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             f"{_LIST}parent=done-9",
         ),
     ),
-    ("search", "search", (f"{_LIST}q=done-99", f"{_LIST}q=nothing", f"{_LIST}q=benchmarks")),
+    (
+        "search",
+        "search",
+        (
+            f"{_LIST}q=done-99",
+            f"{_LIST}q=nothing",
+            f"{_LIST}q=benchmarks",
+            f"{_LIST}q=benchmarks&version=none",
+            f"{_LIST}q=done-&version=none",
+        ),
+    ),
     ("workflow", "page of a workflow, of a failed one", ("workflow/done-1999/change/", "workflow/failed-77/change/")),
     ("queues", "queues, page of a queue", ("queue/", "queue/default/change/")),
     ("schedules", "schedules, page of a schedule", ("schedule/", "schedule/2/change/")),

@@ -2,33 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
+from durable_django.admin import lists
 from durable_django.base import registry
 from durable_django.management.selection import beginning_with
 from durable_django.models.queue import Queue
 
 
-def search(rows: QuerySet[Any], term: str) -> QuerySet[Any]:
+class Found(NamedTuple):
     """
-    Return the rows that a term means, by the first of these that finds any.
+    What a term means.
+
+    rows     the workflows
+    is_wide  whether no index finds them: they are looked for among others
+    is_long  whether an index finds more of them than are counted: what is rare among them is as hard to find
+    """
+
+    rows: QuerySet[Any]
+    is_wide: bool = False
+    is_long: bool = False
+
+
+def search(rows: QuerySet[Any], term: str, among: QuerySet[Any]) -> Found:
+    """
+    Return what a term means, by the first of these that finds any.
 
     1. The id, or its beginning: a range of the primary key.
     2. The deduplication key of a live workflow, whole (index durable_workflow_dedup).
-    3. The beginning of a name that this process's code knows.
+    3. The beginning of a name that this process's code knows. No index has the names.
 
     Never by what stands in the middle of a text: for that all rows would have to be read.
+
+    rows   those that filters leave
+    among  those without filters, which say what is meant: what filters leave of many ids may be far apart
     """
-    by_id = beginning_with(rows, term)
-    if by_id.order_by().exists():
-        return by_id
-    queues = Queue.objects.using(rows.db).values("pk")
-    by_key = rows.filter(
-        queue__in=queues, deduplication_key__isnull=False, deduplication_key=term, finished_at__isnull=True
+    # In the order of the key, so that a look at a few of many reads no others.
+    if count := beginning_with(among, term).order_by("pk").values("pk")[: lists.MOST_COUNTED + 1].count():
+        return Found(beginning_with(rows, term), is_long=count > lists.MOST_COUNTED)
+    key = Q(
+        queue__in=Queue.objects.using(rows.db).values("pk"),
+        deduplication_key__isnull=False,
+        deduplication_key=term,
+        finished_at__isnull=True,
     )
-    if by_key.order_by().exists():
-        return by_key
+    if among.filter(key).order_by().exists():
+        return Found(rows.filter(key))
     names = [name for name in registry.workflows.names() if name.startswith(term)]
-    return rows.filter(name__in=names) if names else by_id
+    return Found(rows.filter(name__in=names), is_wide=True) if names else Found(rows.none())

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from durable_django.admin import lists
 from durable_django.admin.filters import ColumnFilter
 from durable_django.admin.runs import LISTED
+from durable_django.admin.searching import Found
 from durable_django.admin.workflow_filters import FinishedFilter
 from durable_django.base.clock import Epoch, Now
 from durable_django.management.census import PARTS
@@ -51,8 +52,7 @@ class WorkflowList(lists.FixedOrderList):
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
-        # A search finds few rows by an index of its own, narrow enough to filter in full.
-        if self.has_active_filters and not self.query:
+        if self._is_bounded(getattr(request, "durable_search", None)):
             rows = self._bounded(rows)
         steps = Step.objects.using(rows.db).filter(workflow=OuterRef("pk"), branch="").order_by("-position")
         rows = rows.select_related("subject_type").only(*LISTED, "subject_type__app_label", "subject_type__model")
@@ -70,6 +70,12 @@ class WorkflowList(lists.FixedOrderList):
         for workflow in found:
             workflow.spoken_name = names[workflow.pk]
         self.result_list = found
+
+    def _is_bounded(self, searched: Found | None) -> bool:
+        """Whether what is asked for may be rare among many rows; most searches find few, by an index of their own."""
+        if searched is None:
+            return bool(self.has_active_filters)
+        return searched.is_wide or (bool(self.has_active_filters) and searched.is_long)
 
     def _bounded(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         parts = self._parts()

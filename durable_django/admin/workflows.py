@@ -87,11 +87,16 @@ class WorkflowAdmin(OperatedAdmin):
         return WorkflowList
 
     def get_search_results(
-        self, _request: HttpRequest, queryset: QuerySet[Any], search_term: str
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """Find what the term means; no id begins or ends with a blank."""
         term = search_term.strip()
-        return (search(queryset, term) if term and "\0" not in term else queryset), False
+        if not term or "\0" in term:
+            return queryset, False
+        found = search(queryset, term, self.get_queryset(request))
+        # For the list, which bounds what no index finds.
+        request.durable_search = found  # type: ignore[attr-defined]
+        return found.rows, False
 
     def get_object(self, request: HttpRequest, object_id: str, _from_field: str | None = None) -> Any:
         """Read the row with only the beginnings of its payloads, however large they are."""

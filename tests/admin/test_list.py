@@ -195,6 +195,32 @@ class AFilter(AdminTestCase):
         with mock.patch.object(workflow_list, "MOST_FILTERED", 1):
             self.assertEqual(["ended"], self.shown(self.list_page(status__exact="succeeded", q="ended")))
 
+    def test_looks_at_the_newest_rows_only_among_those_of_a_name_that_was_searched(self):
+        """No index has the names: one that is rare would be looked for in all rows, too."""
+        two_marks.using(id="newer").start("w")
+        two_marks.using(id="newest").start("w")
+        for hours, key in enumerate(("newer", "open", "ended"), 1):
+            hours_ago(key, hours)
+
+        with mock.patch.object(workflow_list, "MOST_FILTERED", 1):
+            for address in ({"q": "sample.two"}, {"q": "sample.two", "in_queue": "default"}):
+                page = self.list_page(**address)
+                self.assertContains(page, "Filters look at what was created since")
+                self.assertEqual(["newest", "newer"], self.shown(page), address)
+
+    def test_looks_at_the_newest_rows_only_among_ids_that_are_many(self):
+        """Without a filter all of them are found, however old."""
+        for key in ("a-1", "a-2", "a-3"):
+            two_marks.using(id=key).start("w")
+        for hours, key in enumerate(("a-2", "a-1", "open", "ended"), 1):
+            hours_ago(key, hours)
+
+        with mock.patch.object(workflow_list, "MOST_FILTERED", 1), mock.patch.object(lists, "MOST_COUNTED", 2):
+            page = self.list_page(q="a-", in_queue="default")
+            self.assertContains(page, "Filters look at what was created since")
+            self.assertEqual(["a-3", "a-2"], self.shown(page))
+            self.assertEqual(3, self.list_page(q="a-").context["cl"].queryset.count())
+
     def test_follows_the_index_on_the_creation(self):
         """No row is read that is not among the newest."""
         if connection.vendor == "postgresql":

@@ -109,6 +109,9 @@ class Plans(AdminTestCase):
             ("status__exact=failed&finished=24h", "durable_workflow_finished"),
             ("workflow=sample.retried", "durable_workflow_created"),
             ("version=x", "durable_workflow_created"),
+            ("q=sample.retr", "durable_workflow_created"),
+            ("q=sample.retr&version=x", "durable_workflow_created"),
+            ("q=w-&version=x", "durable_workflow_"),
             ("error_type=builtins:ValueError", "durable_workflow_finished"),
         ):
             self.assert_indexed(self.of_list(query), index)
