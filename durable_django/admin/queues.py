@@ -28,8 +28,16 @@ from durable_django.admin.operating.verbs import EDIT_QUEUE
 from durable_django.base.texts import plain
 from durable_django.engine import context
 from durable_django.management import throughput
-from durable_django.management.depths import MOST_COUNTED, Depth, depths, described, noisiest_partitions
+from durable_django.management.depths import (
+    MOST_COUNTED,
+    Depth,
+    depths,
+    described,
+    noisiest_partitions,
+    rows_with_depths,
+)
 from durable_django.models.queue import Queue
+from durable_django.models.standing import ages_of
 
 #: Queues that the overview shows at most.
 MOST_SHOWN = 50
@@ -223,15 +231,23 @@ def with_depths(queues: list[Any]) -> list[Any]:
 
 
 def at_a_glance(site: str) -> list[Any]:
-    """Return the queues by name, each with what the overview says about it."""
-    rows = Queue.objects.using(context.alias_of_workflows()).order_by("name")
-    found = with_depths(list(rows[:MOST_SHOWN]))
-    for queue in found:
+    """
+    Return the queues by name, each with what the overview says about it.
+
+    Of more than it shows, those in which somebody has stood in line for longest.
+    """
+    ages = ages_of(Queue.objects.using(context.alias_of_workflows()))
+    # Those without any last, and as they are by name.
+    known = {name: age for name, age in ages.items() if age is not None}
+    names = sorted(ages, key=lambda name: known.get(name, -1.0), reverse=True)[:MOST_SHOWN]
+    found: list[tuple[Any, Depth]] = list(rows_with_depths(names, known))
+    for queue, depth in found:
+        queue.depth = depth
         queue.shown_name = breakable(plain(queue.name))
         queue.address = page_of(site, "queue", queue.pk)
         queue.badge = _badge(queue)
-        queue.gauge = drawn_gauge(queue.depth.running, queue.concurrency)
-    return found
+        queue.gauge = drawn_gauge(depth.running, queue.concurrency)
+    return [queue for queue, _depth in found]
 
 
 def _badge(queue: Any) -> SafeString | str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.db.models import BooleanField, Case, Count, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models import BooleanField, Case, Count, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
@@ -20,7 +20,7 @@ from durable_django.admin.filters import LeaseFilter
 from durable_django.admin.moments import moment
 from durable_django.admin.operating.operated import OperatedAdmin
 from durable_django.admin.runs import runs_of
-from durable_django.base.clock import Now, SecondsUntil
+from durable_django.base.clock import Later, Now, SecondsUntil
 from durable_django.base.texts import plain
 from durable_django.conf import durable_settings
 from durable_django.engine import context
@@ -114,9 +114,15 @@ def with_facts(rows: QuerySet[Any]) -> QuerySet[Any]:
 
 
 def at_work(site: str) -> list[Any]:
-    """Return the workers with the latest leases, each with what the pages say about it; one query."""
-    rows = with_facts(Worker.objects.using(context.alias_of_workflows())).order_by("-lease_expires_at", "-pk")
-    found = list(rows[:MOST_SHOWN])
+    """
+    Return the workers with the latest leases, each with what the pages say about it; one query.
+
+    Also those that were lost last: their leases are behind those of all that live.
+    """
+    latest = Worker.objects.using(context.alias_of_workflows()).order_by("-lease_expires_at", "-pk")
+    lost = latest.filter(lease_expires_at__lte=Now(), lease_expires_at__gt=Later(_lost_seconds(), F("heartbeat_at")))
+    chosen = Q(pk__in=latest.values("pk")[:MOST_SHOWN]) | Q(pk__in=lost.values("pk")[:MOST_SHOWN])
+    found = list(with_facts(latest.filter(chosen)))
     for worker in found:
         worker.address = page_of(site, "worker", worker.pk)
         worker.badge = state_of(worker)
@@ -139,4 +145,8 @@ def state_of(worker: Any) -> SafeString:
 def is_lost(worker: Any) -> bool:
     """Whether its lease ran out: a worker that ends gives it up, soon after a heartbeat."""
     lasted = (worker.lease_expires_at - worker.heartbeat_at).total_seconds()
-    return not worker.has_lease and lasted > 2 * durable_settings.HEARTBEAT_SECONDS
+    return not worker.has_lease and lasted > _lost_seconds()
+
+
+def _lost_seconds() -> float:
+    return 2.0 * float(durable_settings.HEARTBEAT_SECONDS)

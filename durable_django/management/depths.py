@@ -61,10 +61,14 @@ class Depth:
 
 def depths(queues: Collection[Queue]) -> dict[str, Depth]:
     """Return how full these queues are, by name: two queries for all, bounded for each."""
-    most = max(_FEWEST_COUNTED, MOST_COUNTED // max(len(queues), 1))
-    rows = Queue.objects.using(context.alias_of_workflows()).filter(pk__in=[queue.pk for queue in queues])
-    found = with_depths(rows, min(most, MOST_COUNTED)) if queues else []
-    return {queue.name: depth for queue, depth in found}
+    return {queue.name: depth for queue, depth in rows_with_depths([queue.pk for queue in queues])}
+
+
+def rows_with_depths(names: Collection[str], ages: Mapping[str, float] | None = None) -> list[tuple[Queue, Depth]]:
+    """Return the queues of these names in their order, each with how full it is. See depths() and with_depths()."""
+    most = max(_FEWEST_COUNTED, MOST_COUNTED // max(len(names), 1))
+    rows = Queue.objects.using(context.alias_of_workflows()).filter(pk__in=names).order_by("name")
+    return with_depths(rows, min(most, MOST_COUNTED), ages) if names else []
 
 
 def with_depths(rows: QuerySet[Queue], most: int, ages: Mapping[str, float] | None = None) -> list[tuple[Queue, Depth]]:

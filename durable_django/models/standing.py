@@ -52,9 +52,13 @@ def age_of(row: Any) -> float | None:
 
 def oldest_seconds(queues: QuerySet[Queue]) -> dict[str, float]:
     """Return the age_of() each of these queues in which any workflow stands, by name; one statement for all."""
+    return {name: age for name, age in ages_of(queues).items() if age is not None}
+
+
+def ages_of(queues: QuerySet[Queue]) -> dict[str, float | None]:
+    """Return the age_of() each of these queues, by name; one statement for all."""
     rows = queues.order_by("name").only("name").annotate(**age_columns(queues.db))
-    ages = {row.name: age_of(row) for row in rows}
-    return {name: age for name, age in ages.items() if age is not None}
+    return {row.name: age_of(row) for row in rows}
 
 
 def _kinds_in_line(alias: str) -> list[QuerySet[Workflow]]:

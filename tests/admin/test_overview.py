@@ -1,11 +1,13 @@
 """The overview: what there is, what happens, what needs attention, and at which cost."""
 
 from datetime import timedelta
+from unittest import mock
 
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from durable_django.admin import queues, workers
 from durable_django.base import registry
 from durable_django.base.clock import Now
 from durable_django.management import census, throughput
@@ -164,6 +166,13 @@ class TheOverview(OverviewTestCase):
         self.assertEqual(len(few), len(many))
         self.assertLessEqual(len(many), BUDGET)
 
+    def test_takes_twelve_queries_with_more_queues_than_it_shows(self):
+        """To know which ones to show costs nothing more."""
+        with mock.patch.object(queues, "MOST_SHOWN", 1), CaptureQueriesContext(connection) as queries:
+            self.overview()
+
+        self.assertLessEqual(len(queries), BUDGET)
+
     def test_counts_no_further_than_tells_something(self):
         """The number stops, and says so."""
         self.fail_some(3)
@@ -211,6 +220,33 @@ class WhatNeedsAttention(OverviewTestCase):
         )
         self.assertEqual(["held"], self.shown(needs["1 workflow is held by a worker that is gone."]))
         self.assertEqual(["w"], self.shown(needs["1 worker is gone without having said so."]))
+
+    def test_is_a_lost_worker_behind_many_that_live(self):
+        """However many there are: its lease is the oldest of all."""
+        Worker.objects.register("lost", -60, hostname="here", pid=1)
+        Worker.objects.filter(pk="lost").update(heartbeat_at=timezone.now() - timedelta(minutes=2))
+        for number in range(4):
+            Worker.objects.register(f"w{number}", 60, hostname="here", pid=number)
+
+        with mock.patch.object(workers, "MOST_SHOWN", 3):
+            self.assertEqual(["1 worker is gone without having said so."], list(self.needs()))
+
+    def test_is_a_late_queue_behind_many_others(self):
+        """Of more queues than it shows the overview shows those that are late, or paused with work."""
+        begins.using(queue="three", id="late").start("x")
+        begins.using(queue="ten", id="kept").start("x")
+        Queue.objects.filter(pk="ten").pause()
+        Queue.objects.ensure(*[f"a-{number}" for number in range(4)])
+
+        with travel(minutes=6), mock.patch.object(queues, "MOST_SHOWN", 3):
+            page = self.overview()
+
+        self.assertEqual(["a-0", "ten", "three"], [queue.name for queue in page.context["queues"]])
+        self.assertEqual(
+            ["Queue ten is paused, and 1 workflow waits in it.",
+             "In queue three 1 workflow waits, the oldest for 6 min 0 s."],
+            [need.text for need in page.context["needs"]],
+        )  # fmt: skip
 
     def test_is_no_worker_that_has_given_up_its_lease(self):
         """It ended as it should."""
