@@ -10,8 +10,12 @@ from django.utils.safestring import SafeString
 
 
 def moment(value: datetime, zone: tzinfo | None = None) -> str:
-    """Return the date and time in a zone, in the project's by default; a naive one as it is."""
-    return dateformat.format(timezone.localtime(value, zone) if timezone.is_aware(value) else value, "Y-m-d H:i:s")
+    """Return the date and time in a zone, in the project's by default; a naive one is of the project's zone."""
+    if timezone.is_naive(value):
+        if zone is None:
+            return dateformat.format(value, "Y-m-d H:i:s")
+        value = timezone.make_aware(value, timezone.get_default_timezone())
+    return dateformat.format(timezone.localtime(value, zone), "Y-m-d H:i:s")
 
 
 def spoken_tick(tick: datetime, zone: tzinfo) -> str:

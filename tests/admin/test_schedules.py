@@ -51,6 +51,16 @@ class Schedules(AdminTestCase):
         self.assertContains(self.list_page("schedule"), ">2031-05-02 09:30:00</span>")
         self.assertContains(self.page(self.schedule.pk, "schedule"), " 09:30:00 JST (+0900)", 5)
 
+    def test_are_shown_on_their_own_clock_without_time_zones(self):
+        """Moments are naive then, in the project's zone, which is not that of the schedule."""
+        Schedule.objects.update(timezone="Asia/Tokyo")
+        with at():
+            fire_schedules("s")
+
+        with self.settings(USE_TZ=False):
+            self.assertContains(self.list_page("schedule"), ">2031-05-02 09:30:00</span>")
+            self.assertContains(self.page(self.schedule.pk, "schedule"), "2031-05-02 09:30:00</div>")
+
     def test_have_a_page_with_their_next_ticks_and_context(self):
         """Five ticks; the value as Python writes it, whatever it is."""
         page = self.page(self.schedule.pk, "schedule")
