@@ -30,7 +30,9 @@ def set_attributes(rows: WorkflowQuerySet, changes: Mapping[str, Any]) -> int:
             rows.lock_in_order(batch)
             found = list(all_rows.filter(pk__in=batch, pruned_at__isnull=True).only("attributes"))
             for workflow in found:
-                workflow.attributes = validate_attributes({**workflow.attributes, **changes})
+                # Other hands may have written there what is no object, and cannot be added to.
+                known = workflow.attributes if isinstance(workflow.attributes, dict) else {}
+                workflow.attributes = validate_attributes({**known, **changes})
             all_rows.bulk_update(found, ["attributes"])
         count += len(found)
     return count

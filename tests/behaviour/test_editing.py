@@ -44,6 +44,15 @@ class Attributes(TestCase):
 
         self.assertEqual({"a": 1}, row(handle).attributes)
 
+    def test_take_the_place_of_what_is_no_object(self):
+        """Other hands have written it: a list cannot be added to, and is no error."""
+        handle = acts.start()
+        for damage in ([1], "x", 5):
+            Workflow.objects.filter(pk=handle.id).update(attributes=damage)
+
+            self.assertTrue(row(handle).set_attributes(a=1), damage)
+            self.assertEqual({"a": 1}, row(handle).attributes)
+
     def test_of_what_was_pruned_stay_gone(self):
         """What people had written into it was to go."""
         handle = workflow_in("succeeded")
