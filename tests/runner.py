@@ -41,6 +41,8 @@ class CountingResult(unittest.TextTestResult):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.seconds: Counter[str] = Counter()
+        # Python 3.12.1 stops tests that it skips without having started them, perhaps the first of all.
+        self._started = time.monotonic()
 
     def startTest(self, test):
         self.running = test.id()
@@ -48,7 +50,9 @@ class CountingResult(unittest.TextTestResult):
         super().startTest(test)
 
     def stopTest(self, test):
-        self.seconds[test.id()] += time.monotonic() - self._started
+        now = time.monotonic()
+        self.seconds[test.id()] += now - self._started
+        self._started = now
         super().stopTest(test)
 
     def addSuccess(self, test):
