@@ -37,8 +37,9 @@ def pause(rows: Any, options: Options) -> None:
 def resume(rows: Any, options: Options) -> None:
     """Resume workflows, and what made them fail if that was ticked; all but those whose key another one holds."""
     _count, refused = resuming.resume(rows, children=options["children"])
-    for error in refused.values():
-        raise error
+    if refused:
+        # One reason stands for all; how many stayed as they were, the page counts itself.
+        raise next(iter(refused.values()))
 
 
 def reschedule(rows: Any, options: Options) -> None:
